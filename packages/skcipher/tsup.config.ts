@@ -1,3 +1,8 @@
 import { library } from "../../tsup.base.ts";
 
-export default library({ index: "src/index.ts", "portable/index": "src/portable/index.ts", "node/index": "src/node/index.ts" });
+const config: ReturnType<typeof library> = library({
+  index: "src/index.ts",
+  "portable/index": "src/portable/index.ts",
+  "node/index": "src/node/index.ts",
+});
+export default config;

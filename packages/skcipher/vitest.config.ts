@@ -1,3 +1,4 @@
 import { project } from "../../vitest.base.ts";
 
-export default project("skcipher");
+const config: ReturnType<typeof project> = project("skcipher");
+export default config;

@@ -1,3 +1,4 @@
 import { project } from "../../vitest.base.ts";
 
-export default project("reference-crypto");
+const config: ReturnType<typeof project> = project("reference-crypto");
+export default config;

@@ -1,3 +1,4 @@
 import { project } from "../../vitest.base.ts";
 
-export default project("testing-vectors");
+const config: ReturnType<typeof project> = project("testing-vectors");
+export default config;
