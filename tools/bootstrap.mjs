@@ -23,8 +23,10 @@ run(`${root}/node_modules/.bin/turbo`, ["run", "build", "--output-logs=errors-on
 function isInstalled() {
   const record = `${root}/node_modules/.modules.yaml`;
   if (!existsSync(record) || !existsSync(`${root}/node_modules/.bin/turbo`)) return false;
-  return readFileSync(`${root}/node_modules/.pnpm/lock.yaml`, "utf8") === readFileSync(`${root}/pnpm-lock.yaml`, "utf8")
-    && statSync(record).isFile();
+  return (
+    readFileSync(`${root}/node_modules/.pnpm/lock.yaml`, "utf8") === readFileSync(`${root}/pnpm-lock.yaml`, "utf8") &&
+    statSync(record).isFile()
+  );
 }
 
 function run(command, args, quiet) {
@@ -36,7 +38,11 @@ function run(command, args, quiet) {
     shell: process.platform === "win32",
   });
   if (result.status === 0) return;
-  fail([result.error?.message, result.stdout, result.stderr, `failed: ${command} ${args.join(" ")}`].filter(Boolean).join("\n"));
+  fail(
+    [result.error?.message, result.stdout, result.stderr, `failed: ${command} ${args.join(" ")}`]
+      .filter(Boolean)
+      .join("\n"),
+  );
 }
 
 function say(text) {

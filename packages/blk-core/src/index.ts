@@ -1,1 +1,47 @@
-export {};
+/**
+ * The core of the Linux block layer: bios with encryption contexts, requests, queues and block devices.
+ *
+ * @packageDocumentation
+ */
+export { BIO_MAX_BYTES, BIO_MAX_VECS, Bio, type BioEndIo, SECTOR_BYTES, SECTOR_SHIFT } from "./bio.js";
+export { BioCryptCtx, bioCryptCtxCompatible, bioCryptCtxMergeable } from "./bio-crypt-ctx.js";
+export { BioList } from "./bio-list.js";
+export { type BioOps, BioQueue } from "./bio-queue.js";
+export { BioSegments } from "./bio-segments.js";
+export { BioSet } from "./bio-set.js";
+export { BioVec, BvecIter, type BvecPosition } from "./bio-vec.js";
+export {
+  type CryptoConfig,
+  type CryptoFallback,
+  type CryptoKeyRef,
+  type CryptoProfile,
+  KEYSLOT_PENDING,
+  type Keyslot,
+  type KeyslotResult,
+  KeyslotWaiter,
+} from "./blk-crypto.js";
+export { type BlkMqOps, BlkMqQueue, type BlkMqQueueOptions } from "./blk-mq.js";
+export { BlkRequest, RequestState } from "./blk-request.js";
+export { BlockDevice, type WriteOptions } from "./block-device.js";
+export { submitBioWait } from "./block-device-io.js";
+export { BlockLayer, type BlockLayerOptions, type Tracer } from "./block-layer.js";
+export {
+  copyDun,
+  DUN_LIMBS,
+  type Dun,
+  dunIncrement,
+  dunIsContiguous,
+  dunToBigInt,
+  newDun,
+  setDunFromBigInt,
+} from "./dun.js";
+export { BlkBug, BlkError, Errno, type ErrnoCode } from "./errors.js";
+export { type Executor, Timer, WorkItem } from "./executor.js";
+export { GenDisk, type GenDiskOptions } from "./gendisk.js";
+export { HostExecutor } from "./host-executor.js";
+export { BIO_CHUNK_BYTES, defaultLimits, MAX_BLOCK_BYTES, type QueueLimits, validateLimits } from "./limits.js";
+export { opIsFlush, opIsWrite, opOf, ReqFlag, ReqOp } from "./opf.js";
+export { Pool, PoolWaiter } from "./pool.js";
+export { RequestQueue } from "./request-queue.js";
+export { BlkStatus, errnoToStatus, statusName, statusToErrno } from "./status.js";
+export { Volume, type VolumeCrypt } from "./volume.js";

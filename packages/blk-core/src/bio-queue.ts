@@ -1,0 +1,33 @@
+import type { Bio } from "./bio.js";
+import type { BlockLayer } from "./block-layer.js";
+import type { QueueLimits } from "./limits.js";
+import { RequestQueue } from "./request-queue.js";
+
+/** A driver that takes bios as they are: device-mapper's kind, and RAM disks. */
+export interface BioOps {
+  /** Takes a bio and ends it, now or later. Lower bios go through `layer.submitBioNoacct`. */
+  submitBio(bio: Bio): void;
+}
+
+/**
+ * The queue of a bio-based driver.
+ *
+ * @kernel block/blk-core.c: __submit_bio
+ */
+export class BioQueue extends RequestQueue {
+  readonly #ops: BioOps;
+
+  constructor(layer: BlockLayer, ops: BioOps, limits: Partial<QueueLimits>) {
+    super(layer, limits);
+    this.#ops = ops;
+  }
+
+  submitBio(bio: Bio): void {
+    this.enter();
+    try {
+      this.#ops.submitBio(bio);
+    } finally {
+      this.exit();
+    }
+  }
+}

@@ -1,0 +1,243 @@
+import type { BioCryptCtx } from "./bio-crypt-ctx.js";
+import type { BioSet } from "./bio-set.js";
+import { BioVec, type BvecPosition, bvecAdvance } from "./bio-vec.js";
+import type { CryptoKeyRef } from "./blk-crypto.js";
+import type { BlockDevice } from "./block-device.js";
+import type { Dun } from "./dun.js";
+import { BlkBug } from "./errors.js";
+import { opOf, ReqOp } from "./opf.js";
+import { BlkStatus } from "./status.js";
+
+/** Called when a bio has ended; it runs in interrupt context and may not wait. */
+export type BioEndIo = (bio: Bio) => void;
+
+/** Most vectors of one bio. @kernel include/linux/bio.h: BIO_MAX_VECS */
+export const BIO_MAX_VECS = 256;
+
+/** Most bytes of one bio with data. @kernel include/linux/blk_types.h: bvec_iter.bi_size */
+export const BIO_MAX_BYTES = 0xffff_ffff;
+
+/** Bytes of a sector, everywhere. */
+export const SECTOR_BYTES = 512;
+
+/** A sector is 2^9 bytes. */
+export const SECTOR_SHIFT = 9;
+
+/**
+ * One I/O: an operation on a run of sectors of a device, its memory, and how it ends. Bios come from a `BioSet` and go
+ * back with `put`. A bio ends exactly once.
+ *
+ * @kernel include/linux/blk_types.h: bio
+ */
+export class Bio implements BvecPosition {
+  /** The next bio of the list or request this one is in. */
+  next: Bio | null = null;
+  bdev: BlockDevice | null = null;
+  /** A `ReqOp` with `ReqFlag`s. */
+  opf = 0;
+  status: BlkStatus = BlkStatus.OK;
+  /** First sector still to do. */
+  sector = 0;
+  /** Bytes still to do; for discard and write zeroes, of the device. */
+  bytes = 0;
+  /** Vector in which the data still to do starts. */
+  vecIndex = 0;
+  /** Bytes of that vector that are done. */
+  vecDone = 0;
+  /** The memory; a clone shares the array of its original. */
+  vecs: BioVec[];
+  vecCount = 0;
+  /** Segments a driver will see; set by the split to limits. */
+  segmentCount = 0;
+  cryptCtx: BioCryptCtx | null = null;
+  /** What to do at the end; null for nothing. */
+  onEndIo: BioEndIo | null = null;
+  /** The submitter's own. */
+  privateData: unknown = null;
+  /** Whether `sector` is already relative to the whole disk. @kernel BIO_REMAPPED */
+  remapped = false;
+  #remaining = 0;
+  readonly #ownVecs: BioVec[] = [];
+  readonly #bioSet: BioSet;
+
+  constructor(bioSet: BioSet) {
+    this.vecs = this.#ownVecs;
+    this.#bioSet = bioSet;
+  }
+
+  /** Prepares a bio fresh from its set. @kernel block/bio.c: bio_init */
+  init(bdev: BlockDevice | null, opf: number): void {
+    this.bdev = bdev;
+    this.opf = opf;
+    this.status = BlkStatus.OK;
+    this.#remaining = 1;
+  }
+
+  /** Whether it moves data between memory and the device. @kernel include/linux/bio.h: bio_has_data */
+  get hasData(): boolean {
+    return this.bytes > 0 && opOf(this.opf) <= ReqOp.WRITE;
+  }
+
+  /** Whole sectors still to do. */
+  get sectors(): number {
+    return Math.floor(this.bytes / SECTOR_BYTES);
+  }
+
+  /** The first sector after this bio. */
+  get endSector(): number {
+    return this.sector + this.sectors;
+  }
+
+  /**
+   * Adds memory: `bytes` of `data` from `offset`. False when the bio is full, and nothing is added.
+   *
+   * @kernel block/bio.c: bio_add_page
+   */
+  addBuffer(data: Uint8Array, offset = 0, bytes: number = data.length - offset): boolean {
+    if (this.vecs !== this.#ownVecs) throw new BlkBug("memory is added to a clone");
+    if (offset < 0 || bytes <= 0 || offset + bytes > data.length) {
+      throw new BlkBug(`a bio vector of ${bytes} bytes at ${offset} lies outside its buffer of ${data.length}`);
+    }
+    if (this.vecCount === BIO_MAX_VECS || this.bytes + bytes > BIO_MAX_BYTES) return false;
+    let vec = this.#ownVecs[this.vecCount];
+    if (vec === undefined) {
+      vec = new BioVec();
+      this.#ownVecs.push(vec);
+    }
+    vec.set(data, offset, bytes);
+    this.vecCount++;
+    this.bytes += bytes;
+    return true;
+  }
+
+  /**
+   * Attaches an encryption context: the key by reference, the DUN by copy. False when no context is free, which only
+   * happens to layers whose pools are smaller than their bios.
+   *
+   * @kernel block/blk-crypto.c: bio_crypt_set_ctx
+   */
+  setCryptCtx(key: CryptoKeyRef, dun: Dun): boolean {
+    const ctx = this.cryptCtx ?? this.#bioSet.cryptCtxPool.tryGet();
+    if (ctx === null) return false;
+    ctx.set(key, dun);
+    this.cryptCtx = ctx;
+    return true;
+  }
+
+  /** Detaches and frees the context, if there is one. @kernel block/blk-crypto.c: __bio_crypt_free_ctx */
+  freeCryptCtx(): void {
+    if (this.cryptCtx === null) return;
+    this.cryptCtx.key = null;
+    this.#bioSet.cryptCtxPool.put(this.cryptCtx);
+    this.cryptCtx = null;
+  }
+
+  /** Moves past the first `bytes`, context included. @kernel block/bio.c: __bio_advance */
+  advance(bytes: number): void {
+    if (bytes < 0 || bytes > this.bytes) throw new BlkBug(`a bio of ${this.bytes} bytes is advanced by ${bytes}`);
+    if (this.cryptCtx !== null) this.cryptCtx.advance(bytes);
+    this.sector += Math.floor(bytes / SECTOR_BYTES);
+    if (opOf(this.opf) <= ReqOp.WRITE) bvecAdvance(this.vecs, this, bytes);
+    else this.bytes -= bytes;
+  }
+
+  /**
+   * Makes this bio a copy of `source` that shares its memory, with a context of its own. False when no context is
+   * free: nothing was taken.
+   *
+   * @kernel block/bio.c: __bio_clone
+   */
+  initClone(source: Bio): boolean {
+    this.init(source.bdev, source.opf);
+    if (source.cryptCtx !== null && !this.#cloneCryptCtx(source.cryptCtx)) return false;
+    this.sector = source.sector;
+    this.bytes = source.bytes;
+    this.vecIndex = source.vecIndex;
+    this.vecDone = source.vecDone;
+    this.vecs = source.vecs;
+    this.vecCount = source.vecCount;
+    this.remapped = source.remapped;
+    return true;
+  }
+
+  #cloneCryptCtx(source: BioCryptCtx): boolean {
+    if (source.key === null) throw new BlkBug("a freed crypto context is cloned");
+    return this.setCryptCtx(source.key, source.dun);
+  }
+
+  /** This bio ends only after `child` has, with the first error of both. @kernel block/bio.c: bio_chain */
+  chain(child: Bio): void {
+    if (child.onEndIo !== null) throw new BlkBug("a bio with an end of its own is chained");
+    child.privateData = this;
+    child.onEndIo = bioChainEndIo;
+    this.holdEnd();
+  }
+
+  /** One more `endIo` is needed before this bio ends. @kernel include/linux/bio.h: bio_inc_remaining */
+  holdEnd(): void {
+    if (this.#remaining === 0) throw new BlkBug("a bio that has ended is held open");
+    this.#remaining++;
+  }
+
+  /** Stores a failure (the first one stays) and ends the bio. */
+  endIoWith(status: BlkStatus): void {
+    if (this.status === BlkStatus.OK) this.status = status;
+    this.endIo();
+  }
+
+  /**
+   * Ends the bio, and then the bios that waited for it alone. Runs the submitter's callback; never waits.
+   *
+   * @throws BlkBug when the bio has ended before.
+   * @kernel block/bio.c: bio_endio
+   */
+  endIo(): void {
+    let bio: Bio = this;
+    while (bio.#dropHold()) {
+      const onEndIo = bio.onEndIo;
+      if (onEndIo !== bioChainEndIo) {
+        if (onEndIo !== null) onEndIo(bio);
+        return;
+      }
+      bio = takeParent(bio);
+    }
+  }
+
+  /** Gives the bio back to its set. @kernel block/bio.c: bio_put */
+  put(): void {
+    this.freeCryptCtx();
+    for (let index = 0; index < this.vecCount && this.vecs === this.#ownVecs; index++) this.#ownVecs[index]!.clear();
+    this.next = null;
+    this.bdev = null;
+    this.sector = 0;
+    this.bytes = 0;
+    this.vecIndex = 0;
+    this.vecDone = 0;
+    this.vecs = this.#ownVecs;
+    this.vecCount = 0;
+    this.segmentCount = 0;
+    this.onEndIo = null;
+    this.privateData = null;
+    this.remapped = false;
+    this.#remaining = 0;
+    this.#bioSet.release(this);
+  }
+
+  #dropHold(): boolean {
+    if (this.#remaining === 0) throw new BlkBug("a bio ended twice");
+    this.#remaining--;
+    return this.#remaining === 0;
+  }
+}
+
+/** Marks a chained bio; `endIo` recognises it and goes on to the parent without recursion. */
+function bioChainEndIo(bio: Bio): void {
+  takeParent(bio).endIo();
+}
+
+function takeParent(child: Bio): Bio {
+  const parent = child.privateData as Bio;
+  if (parent.status === BlkStatus.OK) parent.status = child.status;
+  child.put();
+  return parent;
+}

@@ -1,0 +1,117 @@
+import { type Bio, SECTOR_BYTES } from "./bio.js";
+import type { BlockDevice } from "./block-device.js";
+import { BlkError } from "./errors.js";
+import { BIO_CHUNK_BYTES } from "./limits.js";
+import { opIsWrite, ReqFlag, ReqOp } from "./opf.js";
+import { BlkStatus, statusName, statusToErrno } from "./status.js";
+import type { Volume } from "./volume.js";
+
+/** Most bytes of one bio without data. */
+const NO_DATA_CHUNK_BYTES = 2 ** 30;
+
+/**
+ * Submits a bio and resolves with its status when it has ended. The caller still owns the bio.
+ *
+ * @kernel block/bio.c: submit_bio_wait
+ */
+export function submitBioWait(bio: Bio): Promise<BlkStatus> {
+  return new Promise((resolve) => {
+    bio.onEndIo = () => resolve(bio.status);
+    bio.bdev!.queue.layer.submitBio(bio);
+  });
+}
+
+/** Reads or writes all of `buffer` in bios of bounded size. `volume` adds encryption contexts. */
+export async function transfer(
+  bdev: BlockDevice,
+  volume: Volume | null,
+  opf: number,
+  byteOffset: number,
+  buffer: Uint8Array,
+): Promise<void> {
+  checkAccess(bdev, opf, byteOffset, buffer.length, volume?.blockBytes ?? bdev.queue.limits.logicalBlockBytes);
+  const ends: Promise<BlkStatus>[] = [];
+  for (let done = 0; done < buffer.length; done += BIO_CHUNK_BYTES) {
+    const bio = await bdev.queue.layer.bioSet.alloc(bdev, opf);
+    bio.sector = (byteOffset + done) / SECTOR_BYTES;
+    bio.addBuffer(buffer.subarray(done, done + BIO_CHUNK_BYTES));
+    volume?.attachContext(bio);
+    ends.push(submitAndPut(bio));
+  }
+  throwFirstFailure(bdev, opf, byteOffset, await Promise.all(ends));
+}
+
+/** @kernel block/blk-flush.c: blkdev_issue_flush */
+export async function flushDevice(bdev: BlockDevice): Promise<void> {
+  const opf = ReqOp.WRITE | ReqFlag.PREFLUSH;
+  const bio = await bdev.queue.layer.bioSet.alloc(bdev, opf);
+  throwFirstFailure(bdev, opf, 0, [await submitAndPut(bio)]);
+}
+
+/** @kernel block/blk-lib.c: blkdev_issue_discard */
+export async function discardRange(bdev: BlockDevice, byteOffset: number, bytes: number): Promise<void> {
+  await withoutData(bdev, ReqOp.DISCARD, byteOffset, bytes);
+}
+
+/** Zeroes a range with WRITE ZEROES where the device has it and nothing is encrypted, else with data. */
+export async function zeroRange(
+  bdev: BlockDevice,
+  volume: Volume | null,
+  byteOffset: number,
+  bytes: number,
+): Promise<void> {
+  const encrypted = volume !== null && volume.key !== null;
+  if (!encrypted && bdev.queue.limits.maxWriteZeroesSectors > 0) {
+    return withoutData(bdev, ReqOp.WRITE_ZEROES, byteOffset, bytes);
+  }
+  const zeroes = bdev.queue.layer.zeroes;
+  for (let done = 0; done < bytes; done += zeroes.length) {
+    await transfer(bdev, volume, ReqOp.WRITE, byteOffset + done, zeroes.subarray(0, bytes - done));
+  }
+}
+
+async function withoutData(bdev: BlockDevice, opf: number, byteOffset: number, bytes: number): Promise<void> {
+  checkAccess(bdev, opf, byteOffset, bytes, bdev.queue.limits.logicalBlockBytes);
+  for (let done = 0; done < bytes; done += NO_DATA_CHUNK_BYTES) {
+    const bio = await bdev.queue.layer.bioSet.alloc(bdev, opf);
+    bio.sector = (byteOffset + done) / SECTOR_BYTES;
+    bio.bytes = Math.min(bytes - done, NO_DATA_CHUNK_BYTES);
+    throwFirstFailure(bdev, opf, byteOffset, [await submitAndPut(bio)]);
+  }
+}
+
+async function submitAndPut(bio: Bio): Promise<BlkStatus> {
+  const status = await submitBioWait(bio);
+  bio.put();
+  return status;
+}
+
+function checkAccess(bdev: BlockDevice, opf: number, byteOffset: number, bytes: number, alignBytes: number): void {
+  if (opIsWrite(opf) && bdev.readOnly) throw new BlkError("EPERM", bdev.name, "the device is read-only");
+  if (byteOffset % alignBytes !== 0 || bytes % alignBytes !== 0) {
+    throw new BlkError(
+      "EINVAL",
+      bdev.name,
+      `offset ${byteOffset} and length ${bytes} must be multiples of ${alignBytes}`,
+    );
+  }
+  if (!(byteOffset >= 0 && bytes >= 0 && byteOffset + bytes <= bdev.bytes)) {
+    throw new BlkError(
+      "EINVAL",
+      bdev.name,
+      `bytes ${byteOffset} to ${byteOffset + bytes} lie outside the device of ${bdev.bytes}`,
+    );
+  }
+}
+
+function throwFirstFailure(bdev: BlockDevice, opf: number, byteOffset: number, statuses: readonly BlkStatus[]): void {
+  for (const status of statuses) {
+    if (status === BlkStatus.OK) continue;
+    const what = opIsWrite(opf) ? "write" : "read";
+    throw new BlkError(
+      statusToErrno(status)!,
+      bdev.name,
+      `${what} at byte ${byteOffset} ended with ${statusName(status)}`,
+    );
+  }
+}

@@ -1,0 +1,79 @@
+import { SECTOR_BYTES } from "./bio.js";
+import { discardRange, flushDevice, transfer, zeroRange } from "./block-device-io.js";
+import { BlkError } from "./errors.js";
+import type { GenDisk } from "./gendisk.js";
+import { ReqFlag, ReqOp } from "./opf.js";
+import type { RequestQueue } from "./request-queue.js";
+
+export interface WriteOptions {
+  /** Resolve only when the data is on the medium. */
+  fua?: boolean;
+}
+
+/**
+ * A run of sectors that bios can be sent to: a whole disk or a partition of it. The promise methods are for control
+ * paths, tests and small programs; they check, allocate bios, submit and wait.
+ *
+ * @kernel include/linux/blk_types.h: block_device
+ */
+export class BlockDevice {
+  readonly name: string;
+  readonly disk: GenDisk;
+  readonly startSector: number;
+  readonly sectorCount: number;
+  readonly readOnly: boolean;
+
+  constructor(disk: GenDisk, name: string, startSector: number, sectorCount: number, readOnly: boolean) {
+    const blockSectors = disk.queue.limits.logicalBlockBytes / SECTOR_BYTES;
+    if (!Number.isInteger(sectorCount) || sectorCount < 0 || sectorCount % blockSectors !== 0) {
+      throw new BlkError(
+        "EINVAL",
+        name,
+        `${sectorCount} sectors, expected a multiple of ${blockSectors} (the logical block)`,
+      );
+    }
+    this.disk = disk;
+    this.name = name;
+    this.startSector = startSector;
+    this.sectorCount = sectorCount;
+    this.readOnly = readOnly;
+  }
+
+  get queue(): RequestQueue {
+    return this.disk.queue;
+  }
+
+  /** Size in bytes. */
+  get bytes(): number {
+    return this.sectorCount * SECTOR_BYTES;
+  }
+
+  /**
+   * Reads `into.length` bytes at `byteOffset`; both multiples of the logical block.
+   *
+   * @throws BlkError EINVAL for a bad range, else what the device said (EIO, ENODATA, ...).
+   */
+  read(byteOffset: number, into: Uint8Array): Promise<void> {
+    return transfer(this, null, ReqOp.READ, byteOffset, into);
+  }
+
+  /** Writes all of `from` at `byteOffset`. @throws BlkError EINVAL, EPERM on a read-only device, else the device's error. */
+  write(byteOffset: number, from: Uint8Array, options: WriteOptions = {}): Promise<void> {
+    return transfer(this, null, ReqOp.WRITE | (options.fua ? ReqFlag.FUA : 0), byteOffset, from);
+  }
+
+  /** Resolves when every write that has ended is on the medium. @kernel block/blk-flush.c: blkdev_issue_flush */
+  flush(): Promise<void> {
+    return flushDevice(this);
+  }
+
+  /** Says the range's contents are not needed. @throws BlkError EOPNOTSUPP when the device cannot. @kernel block/blk-lib.c: blkdev_issue_discard */
+  discard(byteOffset: number, bytes: number): Promise<void> {
+    return discardRange(this, byteOffset, bytes);
+  }
+
+  /** Makes the range read as zeroes. @kernel block/blk-lib.c: blkdev_issue_zeroout */
+  writeZeroes(byteOffset: number, bytes: number): Promise<void> {
+    return zeroRange(this, null, byteOffset, bytes);
+  }
+}

@@ -1,0 +1,218 @@
+import { type Bio, SECTOR_BYTES } from "./bio.js";
+import type { BioCryptCtx } from "./bio-crypt-ctx.js";
+import { BioSet, newCryptCtxPool } from "./bio-set.js";
+import { type CryptoFallback, noCryptoFallback } from "./blk-crypto.js";
+import { BlkPlug } from "./blk-plug.js";
+import type { BlockDevice } from "./block-device.js";
+import { BlkBug } from "./errors.js";
+import type { Executor } from "./executor.js";
+import { BIO_CHUNK_BYTES } from "./limits.js";
+import { opIsFlush, opIsWrite, opOf, ReqFlag, ReqOp } from "./opf.js";
+import type { Pool } from "./pool.js";
+import { BlkStatus } from "./status.js";
+
+/** Hears of events that no status or error tells its caller about: an eviction that failed, a refused context. */
+export interface Tracer {
+  /** `event` is a kernel tracepoint or function name; `detail` never holds key bytes or data. */
+  trace(event: string, detail: Readonly<Record<string, string | number>>): void;
+}
+
+export interface BlockLayerOptions {
+  executor: Executor;
+  /** Serves contexts that devices cannot. Without one such bios end with NOTSUPP. */
+  cryptoFallback?: CryptoFallback;
+  tracer?: Tracer;
+  /**
+   * Most bios upper layers hold at once; a further one waits or fails.
+   *
+   * @default 1024
+   */
+  maxBios?: number;
+}
+
+/**
+ * What the queues of one stack share. Two block layers in one process know nothing of each other.
+ *
+ * @kernel block/blk-core.c
+ */
+export class BlockLayer {
+  readonly executor: Executor;
+  readonly cryptoFallback: CryptoFallback;
+  readonly tracer: Tracer | null;
+  /** All contexts of this layer's bios. */
+  readonly cryptCtxPool: Pool<BioCryptCtx>;
+  /** Bios for upper layers. @kernel block/bio.c: fs_bio_set */
+  readonly bioSet: BioSet;
+  readonly #plug = new BlkPlug();
+  #zeroes: Uint8Array | null = null;
+  #firstPending: Bio | null = null;
+  #lastPending: Bio | null = null;
+  #submitting = false;
+
+  constructor(options: BlockLayerOptions) {
+    const maxBios = options.maxBios ?? 1024;
+    this.executor = options.executor;
+    this.cryptoFallback = options.cryptoFallback ?? noCryptoFallback;
+    this.tracer = options.tracer ?? null;
+    this.cryptCtxPool = newCryptCtxPool(4 * maxBios);
+    this.bioSet = new BioSet("fs_bio_set", maxBios, this.cryptCtxPool);
+    this.cryptoFallback.attach(this);
+  }
+
+  /** Bios of this layer for one user; they share the layer's contexts. */
+  newBioSet(name: string, capacity: number): BioSet {
+    return new BioSet(name, capacity, this.cryptCtxPool);
+  }
+
+  /**
+   * Submits a bio from an upper layer. A context that the device does not support itself goes to the fallback.
+   * The bio's `onEndIo` runs once, perhaps before this returns.
+   *
+   * @context hot, may wait: no (the bio waits, not the caller)
+   * @kernel include/linux/blk-crypto.h: blk_crypto_submit_bio
+   */
+  submitBio(bio: Bio): void {
+    const ctx = bio.cryptCtx;
+    if (ctx === null || !bio.hasData || bio.bdev!.queue.cryptoProfile.supports(ctx.key!)) {
+      this.submitBioNoacct(bio);
+    } else if (this.cryptoFallback.prepBio(bio)) {
+      this.submitBioNoacct(bio);
+    }
+  }
+
+  /**
+   * Submits a bio from a stacking driver: the fallback is never consulted, and a context the device does not support
+   * ends the bio with NOTSUPP.
+   *
+   * @context hot, may wait: no
+   * @kernel block/blk-core.c: submit_bio_noacct
+   */
+  submitBioNoacct(bio: Bio): void {
+    const status = prepareForQueue(bio);
+    if (status !== BlkStatus.OK) return bio.endIoWith(status);
+    if (bio.bytes === 0 && (bio.opf & ReqFlag.PREFLUSH) === 0) return bio.endIo();
+    this.submitBioNoacctNocheck(bio);
+  }
+
+  /**
+   * Submits what is left of a bio that was checked before.
+   *
+   * @context hot, may wait: no
+   * @kernel block/blk-core.c: submit_bio_noacct_nocheck
+   */
+  submitBioNoacctNocheck(bio: Bio): void {
+    this.#appendPending(bio);
+    if (!this.#submitting) this.#drainPending();
+  }
+
+  /** Zeroes to write from; never written to. */
+  get zeroes(): Uint8Array {
+    this.#zeroes ??= new Uint8Array(BIO_CHUNK_BYTES);
+    return this.#zeroes;
+  }
+
+  /** True inside a submission, where nothing may wait. */
+  get inSubmission(): boolean {
+    return this.#submitting;
+  }
+
+  /** The plug that collects requests now, or null. */
+  get currentPlug(): BlkPlug | null {
+    return this.#plug.depth > 0 ? this.#plug : null;
+  }
+
+  /**
+   * Holds requests back so that neighbours can merge, until the matching `finishPlug`. Plugs nest; the outermost counts.
+   * Start and finish within one synchronous stretch of code.
+   *
+   * @kernel block/blk-core.c: blk_start_plug
+   */
+  startPlug(): void {
+    this.#plug.depth++;
+  }
+
+  /** @kernel block/blk-core.c: blk_finish_plug */
+  finishPlug(): void {
+    if (this.#plug.depth === 0) throw new BlkBug("a plug is finished that was not started");
+    this.#plug.depth--;
+    if (this.#plug.depth === 0) this.#plug.flush();
+  }
+
+  /** Sends the plugged requests on; what a submitter does before it waits. @kernel block/blk-core.c: blk_flush_plug */
+  flushPlug(): void {
+    this.#plug.flush();
+  }
+
+  #appendPending(bio: Bio): void {
+    if (bio.next !== null) throw new BlkBug("a bio is submitted while it is in a list");
+    if (this.#lastPending === null) this.#firstPending = bio;
+    else this.#lastPending.next = bio;
+    this.#lastPending = bio;
+  }
+
+  /** Nested submissions append to the list this drains: any depth of stacking, no recursion. */
+  #drainPending(): void {
+    this.#submitting = true;
+    try {
+      for (let bio = this.#firstPending; bio !== null; bio = this.#firstPending) {
+        this.#firstPending = bio.next;
+        if (this.#firstPending === null) this.#lastPending = null;
+        bio.next = null;
+        bio.bdev!.queue.submitBio(bio);
+      }
+    } finally {
+      this.#submitting = false;
+    }
+  }
+}
+
+/**
+ * The checks before a queue sees a bio, and its translation from the partition to the disk.
+ *
+ * @kernel block/blk-core.c: submit_bio_noacct, bio_check_eod, bio_check_ro, blk_partition_remap
+ */
+function prepareForQueue(bio: Bio): BlkStatus {
+  const bdev = bio.bdev!;
+  const queue = bdev.queue;
+  if (!queue.isLive) return BlkStatus.IOERR;
+  if (bio.cryptCtx !== null) {
+    if (!bio.hasData) return BlkStatus.IOERR;
+    if (!queue.cryptoProfile.supports(bio.cryptCtx.key!)) return BlkStatus.NOTSUPP;
+  }
+  if (opIsWrite(bio.opf) && bdev.readOnly && bio.bytes > 0) return BlkStatus.IOERR;
+  const rangeStatus = checkRange(bio, bdev);
+  if (rangeStatus !== BlkStatus.OK) return rangeStatus;
+  if (opIsFlush(bio.opf)) {
+    if (opOf(bio.opf) !== ReqOp.WRITE) return BlkStatus.IOERR;
+    if (!queue.limits.writeCache) bio.opf &= ~(ReqFlag.PREFLUSH | ReqFlag.FUA);
+  }
+  return checkOperation(bio);
+}
+
+function checkRange(bio: Bio, bdev: BlockDevice): BlkStatus {
+  if (bio.remapped) return BlkStatus.OK;
+  const logicalBlockSectors = bdev.queue.limits.logicalBlockBytes / SECTOR_BYTES;
+  if (bio.bytes > 0) {
+    if (bio.sector < 0 || bio.endSector > bdev.sectorCount) return BlkStatus.IOERR;
+    if (bio.bytes % SECTOR_BYTES !== 0 || bio.sectors % logicalBlockSectors !== 0) return BlkStatus.IOERR;
+    if (bio.sector % logicalBlockSectors !== 0) return BlkStatus.IOERR;
+    bio.sector += bdev.startSector;
+  }
+  bio.remapped = true;
+  return BlkStatus.OK;
+}
+
+function checkOperation(bio: Bio): BlkStatus {
+  const limits = bio.bdev!.queue.limits;
+  switch (opOf(bio.opf)) {
+    case ReqOp.READ:
+    case ReqOp.WRITE:
+      return BlkStatus.OK;
+    case ReqOp.DISCARD:
+      return limits.maxDiscardSectors > 0 ? BlkStatus.OK : BlkStatus.NOTSUPP;
+    case ReqOp.WRITE_ZEROES:
+      return limits.maxWriteZeroesSectors > 0 ? BlkStatus.OK : BlkStatus.NOTSUPP;
+    default:
+      return BlkStatus.NOTSUPP;
+  }
+}

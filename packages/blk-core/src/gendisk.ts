@@ -1,0 +1,52 @@
+import { BlockDevice } from "./block-device.js";
+import { BlkError } from "./errors.js";
+import type { RequestQueue } from "./request-queue.js";
+
+export interface GenDiskOptions {
+  /** As it appears in messages: `"loop0"`. */
+  name: string;
+  queue: RequestQueue;
+  /** Size in 512-byte sectors, a multiple of the logical block. */
+  sectorCount: number;
+  /** @default false */
+  readOnly?: boolean;
+}
+
+/**
+ * A disk: a queue, a size, and the block device that covers it all.
+ *
+ * @kernel include/linux/blkdev.h: gendisk
+ */
+export class GenDisk {
+  readonly name: string;
+  readonly queue: RequestQueue;
+  /** The whole disk. */
+  readonly part0: BlockDevice;
+
+  constructor(options: GenDiskOptions) {
+    this.name = options.name;
+    this.queue = options.queue;
+    this.part0 = new BlockDevice(this, options.name, 0, options.sectorCount, options.readOnly ?? false);
+  }
+
+  /**
+   * A block device for a part of the disk.
+   *
+   * @throws BlkError EINVAL when the range lies outside the disk.
+   */
+  partition(name: string, startSector: number, sectorCount: number): BlockDevice {
+    if (startSector < 0 || startSector + sectorCount > this.part0.sectorCount) {
+      throw new BlkError(
+        "EINVAL",
+        name,
+        `sectors ${startSector} to ${startSector + sectorCount} lie outside ${this.name}`,
+      );
+    }
+    return new BlockDevice(this, name, startSector, sectorCount, this.part0.readOnly);
+  }
+
+  /** Refuses new I/O and resolves when all accepted I/O has ended. @kernel block/genhd.c: del_gendisk */
+  close(): Promise<void> {
+    return this.queue.drain();
+  }
+}

@@ -1,0 +1,77 @@
+import { BlkBug } from "./errors.js";
+
+/** Waits for an object of an exhausted pool; embed one in whatever waits, so that waiting allocates nothing. */
+export class PoolWaiter {
+  next: PoolWaiter | null = null;
+  waiting = false;
+  /** Runs once when an object may be free; it asks the pool again and, finding none, waits again. */
+  readonly wake: () => void;
+
+  constructor(wake: () => void) {
+    this.wake = wake;
+  }
+}
+
+/**
+ * A bounded pool: at most `capacity` objects exist, made on first use, kept for ever. Running out is an answer, not an
+ * error: the caller gives up (NOWAIT) or waits.
+ *
+ * @kernel mm/mempool.c
+ */
+export class Pool<T> {
+  /** What the pool holds, for messages and leak reports. */
+  readonly name: string;
+  readonly capacity: number;
+  readonly #create: () => T;
+  readonly #free: T[] = [];
+  #created = 0;
+  #firstWaiter: PoolWaiter | null = null;
+  #lastWaiter: PoolWaiter | null = null;
+
+  constructor(name: string, capacity: number, create: () => T) {
+    if (!Number.isInteger(capacity) || capacity < 1) throw new BlkBug(`pool ${name}: capacity must be 1 or more`);
+    this.name = name;
+    this.capacity = capacity;
+    this.#create = create;
+  }
+
+  /** Objects handed out and not given back. */
+  get inUse(): number {
+    return this.#created - this.#free.length;
+  }
+
+  /** An object, or null when all are in use. */
+  tryGet(): T | null {
+    const recycled = this.#free.pop();
+    if (recycled !== undefined) return recycled;
+    if (this.#created === this.capacity) return null;
+    this.#created++;
+    return this.#create();
+  }
+
+  /** Gives an object back and wakes the waiter that has waited longest. */
+  put(object: T): void {
+    if (this.#free.length >= this.#created) throw new BlkBug(`pool ${this.name}: more objects came back than went out`);
+    this.#free.push(object);
+    const waiter = this.#firstWaiter;
+    if (waiter === null) return;
+    this.#unlinkFirst(waiter);
+    waiter.wake();
+  }
+
+  /** Queues a waiter, first come first served; one that waits already keeps its place. */
+  wait(waiter: PoolWaiter): void {
+    if (waiter.waiting) return;
+    waiter.waiting = true;
+    if (this.#lastWaiter === null) this.#firstWaiter = waiter;
+    else this.#lastWaiter.next = waiter;
+    this.#lastWaiter = waiter;
+  }
+
+  #unlinkFirst(waiter: PoolWaiter): void {
+    this.#firstWaiter = waiter.next;
+    if (this.#firstWaiter === null) this.#lastWaiter = null;
+    waiter.next = null;
+    waiter.waiting = false;
+  }
+}
