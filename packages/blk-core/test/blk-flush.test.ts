@@ -1,0 +1,125 @@
+import { BlkStatus, ReqFlag, ReqOp } from "@inlinecrypt/blk-core";
+import { describe, expect, it } from "vitest";
+import { expectNoLeaks, FakeProfile, fakeKey, makeRig, submit } from "./support.js";
+
+const FLUSH = ReqOp.WRITE | ReqFlag.PREFLUSH;
+const FUA = ReqOp.WRITE | ReqFlag.FUA;
+
+describe("a device without a write cache", () => {
+  it("never sees flush or FUA", () => {
+    const rig = makeRig();
+    expect(submit(rig, 0, 0, { op: FLUSH })).toEqual([BlkStatus.OK]);
+    submit(rig, 0, 8, { op: FUA });
+    expect(rig.driver.log).toEqual(["WRITE 0+8"]);
+    expect(rig.driver.taken[0]!.opf).toBe(ReqOp.WRITE);
+    rig.driver.completeAll();
+    expectNoLeaks(rig);
+  });
+});
+
+describe("a device with a write cache", () => {
+  it("flushes alone for an empty bio", () => {
+    const rig = makeRig({ limits: { writeCache: true } });
+    const ends = submit(rig, 0, 0, { op: FLUSH });
+    expect(rig.driver.log).toEqual(["FLUSH 0+0"]);
+    expect(ends).toEqual([]);
+    rig.driver.completeNext();
+    expect(ends).toEqual([BlkStatus.OK]);
+    expectNoLeaks(rig);
+  });
+
+  it("flushes before, writes, flushes after", () => {
+    const rig = makeRig({ limits: { writeCache: true } });
+    const ends = submit(rig, 8, 8, { op: FLUSH | ReqFlag.FUA });
+    expect(rig.driver.log).toEqual(["FLUSH 0+0"]);
+    rig.driver.completeNext();
+    expect(rig.driver.log).toEqual(["FLUSH 0+0", "WRITE 8+8"]);
+    expect(rig.driver.taken[0]!.opf).toBe(ReqOp.WRITE);
+    rig.driver.completeNext();
+    expect(rig.driver.log).toEqual(["FLUSH 0+0", "WRITE 8+8", "FLUSH 0+0"]);
+    expect(ends).toEqual([]);
+    rig.driver.completeNext();
+    expect(ends).toEqual([BlkStatus.OK]);
+    expectNoLeaks(rig);
+  });
+
+  it("leaves FUA to a device that has it", () => {
+    const rig = makeRig({ limits: { writeCache: true, fua: true } });
+    const ends = submit(rig, 8, 8, { op: FUA });
+    expect(rig.driver.taken[0]!.opf).toBe(FUA);
+    rig.driver.completeNext();
+    expect(ends).toEqual([BlkStatus.OK]);
+    expectNoLeaks(rig);
+  });
+
+  it("serves all that wait with the next flush, never with one that began before them", () => {
+    const rig = makeRig({ limits: { writeCache: true } });
+    const early = submit(rig, 0, 0, { op: FLUSH });
+    const late = [submit(rig, 0, 0, { op: FLUSH }), submit(rig, 0, 0, { op: FLUSH })];
+    expect(rig.driver.log).toHaveLength(1);
+    rig.driver.completeNext();
+    expect([early, late]).toEqual([[BlkStatus.OK], [[], []]]);
+    expect(rig.driver.log).toHaveLength(2);
+    rig.driver.completeNext();
+    expect(late).toEqual([[BlkStatus.OK], [BlkStatus.OK]]);
+    expect(rig.driver.log).toHaveLength(2);
+    expectNoLeaks(rig);
+  });
+
+  it("tells every waiter that the flush failed, and writes nothing after a failed preflush", () => {
+    const rig = makeRig({ limits: { writeCache: true } });
+    submit(rig, 0, 0, { op: FLUSH });
+    const ends = [submit(rig, 0, 0, { op: FLUSH }), submit(rig, 8, 8, { op: FLUSH })];
+    rig.driver.completeNext();
+    rig.driver.completeNext(BlkStatus.IOERR);
+    expect(ends).toEqual([[BlkStatus.IOERR], [BlkStatus.IOERR]]);
+    expect(rig.driver.log).toEqual(["FLUSH 0+0", "FLUSH 0+0"]);
+    expectNoLeaks(rig);
+  });
+
+  it("does not flush after a failed write", () => {
+    const rig = makeRig({ limits: { writeCache: true } });
+    const ends = submit(rig, 8, 8, { op: FUA });
+    rig.driver.completeNext(BlkStatus.NOSPC);
+    expect(ends).toEqual([BlkStatus.NOSPC]);
+    expect(rig.driver.log).toEqual(["WRITE 8+8"]);
+    expectNoLeaks(rig);
+  });
+
+  it("ends each FUA write after a flush that began after its data", () => {
+    const rig = makeRig({ limits: { writeCache: true } });
+    const first = submit(rig, 0, 8, { op: FUA });
+    const second = submit(rig, 100, 8, { op: FUA });
+    rig.driver.completeNext();
+    // The flush for the first is in flight while the second's data is not done.
+    expect(rig.driver.log).toEqual(["WRITE 0+8", "WRITE 100+8", "FLUSH 0+0"]);
+    rig.driver.completeNext();
+    rig.driver.completeNext();
+    expect([first, second]).toEqual([[BlkStatus.OK], []]);
+    rig.driver.completeNext();
+    expect(second).toEqual([BlkStatus.OK]);
+    expectNoLeaks(rig);
+  });
+
+  it("works with a driver that completes at once, and keeps a keyslot until the end", () => {
+    const rig = makeRig({ limits: { writeCache: true } });
+    const profile = new FakeProfile();
+    rig.queue.registerCryptoProfile(profile);
+    rig.driver.synchronous = BlkStatus.OK;
+    expect(submit(rig, 8, 8, { op: FLUSH | ReqFlag.FUA, key: fakeKey() })).toEqual([BlkStatus.OK]);
+    expect(rig.driver.log).toEqual(["FLUSH 0+0", "WRITE 8+8", "FLUSH 0+0"]);
+    expect(profile.held).toBe(0);
+    expectNoLeaks(rig);
+  });
+
+  it("needs a tag like any other bio", () => {
+    const rig = makeRig({ queueDepth: 1, limits: { writeCache: true } });
+    submit(rig, 0, 8, { op: ReqOp.WRITE });
+    const flush = submit(rig, 0, 0, { op: FLUSH });
+    expect(rig.driver.log).toEqual(["WRITE 0+8"]);
+    rig.driver.completeNext();
+    rig.driver.completeNext();
+    expect(flush).toEqual([BlkStatus.OK]);
+    expectNoLeaks(rig);
+  });
+});
