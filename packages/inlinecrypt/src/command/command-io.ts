@@ -1,0 +1,36 @@
+import type { Readable, Writable } from "node:stream";
+
+/** The part of `process` that a command uses: tests pass their own. */
+export interface CommandIo {
+  readonly stdin: Readable;
+  readonly stdout: Writable;
+  readonly stderr: Writable;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly signals: SignalSource;
+  /** Ends the process now, with nothing undone. */
+  exitNow(code: number): void;
+}
+
+/** Where SIGINT and SIGTERM come from. */
+export interface SignalSource {
+  on(signal: StopSignal, listener: () => void): unknown;
+  off(signal: StopSignal, listener: () => void): unknown;
+}
+
+export type StopSignal = "SIGINT" | "SIGTERM";
+
+/** The real one. */
+export function processIo(): CommandIo {
+  const { stdin, stdout, stderr, env } = process;
+  return { stdin, stdout, stderr, env, signals: process, exitNow: (code) => process.exit(code) };
+}
+
+/** Whether a person watches this stream. */
+export function isTerminal(stream: Writable): boolean {
+  return (stream as Partial<NodeJS.WriteStream>).isTTY === true;
+}
+
+/** Whether to colour what goes to `stream`: on a terminal, unless https://no-color.org asks not to. */
+export function wantsColor(stream: Writable, env: CommandIo["env"]): boolean {
+  return isTerminal(stream) && !env.NO_COLOR && env.TERM !== "dumb";
+}

@@ -1,0 +1,38 @@
+import { BlkError } from "@inlinecrypt/blk-core";
+import { SkcipherError } from "@inlinecrypt/skcipher";
+import { ExitCode, isSystemError, RequestError, UsageError } from "../failure.js";
+import { StackFileError } from "../stack/stack-file.js";
+import type { CommandIo } from "./command-io.js";
+
+/**
+ * Says on stderr why a command failed, and tells the exit code. What nobody expected comes with its stack, because it
+ * is this project's mistake.
+ */
+export function reportFailure(io: CommandIo, error: unknown, json: boolean): ExitCode {
+  const exitCode = error instanceof UsageError ? ExitCode.USAGE : ExitCode.FAILED;
+  if (json) io.stderr.write(`${JSON.stringify({ level: "error", msg: messageOf(error), exitCode, ...details(error) })}\n`);
+  else for (const line of messageOf(error).split("\n")) io.stderr.write(`inlinecrypt: ${line}\n`);
+  return exitCode;
+}
+
+function messageOf(error: unknown): string {
+  if (error instanceof AggregateError) return error.errors.map(messageOf).join("\n");
+  if (isExpected(error)) return error.message;
+  const stack = error instanceof Error ? error.stack : String(error);
+  return `this is a bug in inlinecrypt, please report it: ${stack}`;
+}
+
+function details(error: unknown): object {
+  if (error instanceof StackFileError) return { file: error.file, problems: error.problems };
+  return error instanceof BlkError || error instanceof SkcipherError || isSystemError(error) ? { code: error.code } : {};
+}
+
+function isExpected(error: unknown): error is Error {
+  return (
+    error instanceof UsageError ||
+    error instanceof RequestError ||
+    error instanceof BlkError ||
+    error instanceof SkcipherError ||
+    isSystemError(error)
+  );
+}

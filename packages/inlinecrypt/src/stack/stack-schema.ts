@@ -1,0 +1,137 @@
+import { z } from "zod";
+import {
+  parseDataUnitBytes,
+  parseDiskBytes,
+  parseDun,
+  parseDunBytes,
+  parseListenAddress,
+  ValueError,
+} from "../values.js";
+import type { StackDefinition } from "./stack-definition.js";
+
+/** Something wrong in a stack definition: where, as keys and indices from the top, and what. */
+export interface StackProblem {
+  readonly path: readonly (string | number)[];
+  readonly message: string;
+  /** Whether the last part of the path is at fault itself: an unknown key, a bad name. */
+  readonly atKey: boolean;
+}
+
+export type StackParseResult =
+  | { readonly definition: StackDefinition; readonly problems: null }
+  | { readonly definition: null; readonly problems: readonly StackProblem[] };
+
+const fileSchema = z.string(expecting("the path of a file")).min(1, "expected the path of a file");
+const flagSchema = z.boolean(expecting("true or false"));
+
+const loopSchema = object("a device", {
+  driver: z.literal("loop"),
+  file: fileSchema,
+  size: written(parseDiskBytes, "a size such as 1GiB").optional(),
+  readOnly: flagSchema.optional(),
+});
+
+const ramSchema = object("a device", {
+  driver: z.literal("ram"),
+  size: written(parseDiskBytes, "a size such as 256MiB"),
+});
+
+const keySchema = object("a key", {
+  mode: z.string(expecting("the name of a mode, such as AES-256-XTS")).optional(),
+  dataUnitSize: written(parseDataUnitBytes, "a power of two from 512 to 65536").optional(),
+  dunBytes: written(parseDunBytes, "a number of bytes from 1 to 32").optional(),
+  file: fileSchema,
+});
+
+const volumeSchema = object("a volume", {
+  device: z.string(expecting("the name of a device")),
+  key: z.string(expecting("the name of a key")).optional(),
+  firstDun: written(parseDun, "a number from 0, decimal or with 0x").optional(),
+});
+
+const exportSchema = object("an export", {
+  volume: z.string(expecting("the name of a volume")),
+  nbd: written(parseListenAddress, "unix:PATH or tcp:HOST:PORT"),
+  name: z.string(expecting("the name that clients ask for")).max(255, "expected at most 255 characters").optional(),
+  readOnly: flagSchema.optional(),
+});
+
+const stackSchema: z.ZodType<StackDefinition, unknown> = object("a stack", {
+  version: written((text) => {
+    if (text !== "1") throw new ValueError("expected 1, the only version there is");
+    return 1 as const;
+  }, "1"),
+  cryptoFallback: flagSchema.optional(),
+  devices: named("devices", z.discriminatedUnion("driver", [loopSchema, ramSchema], { error: deviceMessage })),
+  keys: named("keys", keySchema).optional(),
+  volumes: named("volumes", volumeSchema).optional(),
+  exports: z.array(exportSchema, expecting("a list of exports")).optional(),
+});
+
+/** Checks the shape of a stack and turns sizes, numbers and addresses into what they mean. References stay unchecked. */
+export function parseStack(input: unknown): StackParseResult {
+  const result = stackSchema.safeParse(input);
+  if (result.success) return { definition: result.data, problems: null };
+  return { definition: null, problems: result.error.issues.flatMap(problemsOf) };
+}
+
+function problemsOf(issue: z.core.$ZodIssue): StackProblem[] {
+  const path = issue.path.map((part) => (typeof part === "symbol" ? String(part) : part));
+  if (issue.code === "unrecognized_keys") {
+    return issue.keys.map((key) => ({ path: [...path, key], message: issue.message, atKey: true }));
+  }
+  return [{ path, message: issue.message, atKey: issue.code === "invalid_key" }];
+}
+
+/** An object with exactly the keys of `shape`; others are answered with the list of those there are. */
+function object<Shape extends z.ZodRawShape>(what: string, shape: Shape) {
+  const keys = Object.keys(shape).join(", ");
+  return z.strictObject(shape, {
+    error: (issue) => {
+      if (issue.code === "unrecognized_keys") return `unknown key; ${what} has ${keys}`;
+      return `expected ${what} with the keys ${keys}${found(issue.input)}`;
+    },
+  });
+}
+
+/** A mapping from names to `schema`. */
+function named<Value extends z.ZodType>(what: string, schema: Value) {
+  return z.record(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/), schema, {
+    error: (issue) =>
+      issue.code === "invalid_key"
+        ? "a name is up to 64 letters, digits, dots, dashes and underscores, and starts with a letter or digit"
+        : `expected ${what} by name${found(issue.input)}`,
+  });
+}
+
+/** A value that `parse` understands in writing; YAML may have made a number of it. */
+function written<Value>(parse: (text: string) => Value, expected: string) {
+  return z.union([z.string(), z.bigint(), z.number()], expecting(expected)).transform((value, context) => {
+    try {
+      return parse(String(value));
+    } catch (error) {
+      if (!(error instanceof ValueError)) throw error;
+      context.addIssue({ code: "custom", message: `${error.message}${found(value)}` });
+      return z.NEVER;
+    }
+  });
+}
+
+function expecting(expected: string): { error: (issue: z.core.$ZodRawIssue) => string } {
+  return { error: (issue) => `expected ${expected}${found(issue.input)}` };
+}
+
+function deviceMessage(issue: z.core.$ZodRawIssue): string {
+  const driver =
+    typeof issue.input === "object" && issue.input !== null && "driver" in issue.input && issue.input.driver;
+  if (typeof driver === "string") return `unknown driver "${driver}", expected loop or ram`;
+  return "expected a device with a driver: loop or ram";
+}
+
+function found(input: unknown): string {
+  if (input === undefined) return "; it is missing";
+  if (input === null) return ", found nothing";
+  if (Array.isArray(input)) return ", found a list";
+  if (typeof input === "object") return ", found a mapping";
+  return `, found ${typeof input === "string" ? JSON.stringify(input.slice(0, 80)) : String(input)}`;
+}
