@@ -3,4 +3,6 @@
  *
  * @packageDocumentation
  */
+
+export { LoopDevice, type LoopDeviceOptions } from "./loop.js";
 export { RamDisk, type RamDiskOptions } from "./ram.js";

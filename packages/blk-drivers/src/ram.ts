@@ -46,11 +46,15 @@ export class RamDisk implements AsyncDisposable {
     if (!Number.isSafeInteger(bytes) || bytes < 0 || bytes % SECTOR_BYTES !== 0) {
       throw new BlkError("EINVAL", name, `${bytes} bytes, expected a multiple of ${SECTOR_BYTES}`);
     }
-    const queue = new BioQueue(layer, this, {
-      physicalBlockBytes: 4096,
-      maxDiscardSectors: MAX_NO_DATA_SECTORS,
-      maxWriteZeroesSectors: MAX_NO_DATA_SECTORS,
-    });
+    const queue = new BioQueue(
+      layer,
+      { submitBio: (bio) => this.#submitBio(bio) },
+      {
+        physicalBlockBytes: 4096,
+        maxDiscardSectors: MAX_NO_DATA_SECTORS,
+        maxWriteZeroesSectors: MAX_NO_DATA_SECTORS,
+      },
+    );
     this.disk = new GenDisk({ name, queue, sectorCount: bytes / SECTOR_BYTES, readOnly });
   }
 
@@ -81,8 +85,18 @@ export class RamDisk implements AsyncDisposable {
     this.#memory.read(byteOffset, into, 0, into.length);
   }
 
-  /** Takes a bio from the queue. @context hot, may wait: no @kernel drivers/block/brd.c: brd_submit_bio */
-  submitBio(bio: Bio): void {
+  /** Refuses new I/O and gives back the memory. Idempotent. */
+  async close(): Promise<void> {
+    await this.disk.close();
+    this.#memory.clear();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** @kernel drivers/block/brd.c: brd_submit_bio */
+  #submitBio(bio: Bio): void {
     switch (opOf(bio.opf)) {
       case ReqOp.READ:
       case ReqOp.WRITE:
@@ -97,16 +111,6 @@ export class RamDisk implements AsyncDisposable {
       default:
         return bio.endIoWith(BlkStatus.NOTSUPP);
     }
-  }
-
-  /** Refuses new I/O and gives back the memory. Idempotent. */
-  async close(): Promise<void> {
-    await this.disk.close();
-    this.#memory.clear();
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
   }
 
   #transfer(bio: Bio): void {
