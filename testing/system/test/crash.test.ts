@@ -55,27 +55,31 @@ describe("serve stopped during writes", () => {
     ["SIGTERM", "flush", 0],
     ["SIGKILL", "FUA", "SIGKILL"],
     ["SIGKILL", "flush", "SIGKILL"],
-  ] as const)("by %s keeps every write acknowledged with %s", async (signal, how, exit) => {
-    using scratch = new Scratch();
-    const socket = scratch.path("s.sock");
-    const args = [
-      ...["--file", scratch.path("disk.img"), "--size", `${BLOCKS * BLOCK_BYTES}`],
-      ...["--key-file", scratch.keyFile().path, "--listen", `unix:${socket}`, "--export", "disk"],
-    ];
-    const first = await Serve.start(...args);
-    const writing = writeForEver(await NbdClient.connect({ unix: socket }, { exportName: "disk" }), how);
-    await writing.enough;
-    expect(await first.stop(signal)).toBe(exit);
-    await writing.stopped;
-    expect(writing.durable.size).toBeLessThan(BLOCKS);
+  ] as const)(
+    "by %s keeps every write acknowledged with %s",
+    async (signal, how, exit) => {
+      using scratch = new Scratch();
+      const socket = scratch.path("s.sock");
+      const args = [
+        ...["--file", scratch.path("disk.img"), "--size", `${BLOCKS * BLOCK_BYTES}`],
+        ...["--key-file", scratch.keyFile().path, "--listen", `unix:${socket}`, "--export", "disk"],
+      ];
+      const first = await Serve.start(...args);
+      const writing = writeForEver(await NbdClient.connect({ unix: socket }, { exportName: "disk" }), how);
+      await writing.enough;
+      expect(await first.stop(signal)).toBe(exit);
+      await writing.stopped;
+      expect(writing.durable.size).toBeLessThan(BLOCKS);
 
-    await using second = await Serve.start(...args);
-    const client = await NbdClient.connect({ unix: socket }, { exportName: "disk" });
-    for (const index of writing.durable) {
-      const found = await client.read(index * BLOCK_BYTES, BLOCK_BYTES);
-      expect(Buffer.compare(found, contentOf(index)), `block ${index}`).toBe(0);
-    }
-    await client.close();
-    expect(await second.stop("SIGTERM")).toBe(0);
-  }, 60_000);
+      await using second = await Serve.start(...args);
+      const client = await NbdClient.connect({ unix: socket }, { exportName: "disk" });
+      for (const index of writing.durable) {
+        const found = await client.read(index * BLOCK_BYTES, BLOCK_BYTES);
+        expect(Buffer.compare(found, contentOf(index)), `block ${index}`).toBe(0);
+      }
+      await client.close();
+      expect(await second.stop("SIGTERM")).toBe(0);
+    },
+    60_000,
+  );
 });

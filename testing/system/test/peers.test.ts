@@ -19,28 +19,32 @@ async function makeExt4(scratch: Scratch): Promise<string> {
 }
 
 describeWithPeers("nbdcopy and qemu-img", ["mkfs.ext4", "e2fsck", "nbdcopy", "qemu-img"], () => {
-  it.each([512, 4096])("store and fetch an ext4 image, the medium is the reference cipher's (data unit %i)", async (unit) => {
-    using scratch = new Scratch();
-    const image = await makeExt4(scratch);
-    const { path: keyFile, key } = scratch.keyFile();
-    const disk = scratch.path("disk.img");
-    await using serve = await Serve.start(
-      ...["--file", disk, "--size", `${IMAGE_BYTES}`, "--key-file", keyFile],
-      ...["--data-unit-size", `${unit}`, "--first-dun", "12345", "--listen", `unix:${scratch.path("s.sock")}`],
-    );
-    await run("nbdcopy", [image, serve.uri]);
-    await run("nbdcopy", [serve.uri, scratch.path("by-nbdcopy.img")]);
-    await run("qemu-img", ["convert", "-f", "raw", "-O", "raw", serve.uri, scratch.path("by-qemu.img")]);
-    expect(await serve.stop("SIGTERM")).toBe(0);
+  it.each([512, 4096])(
+    "store and fetch an ext4 image, the medium is the reference cipher's (data unit %i)",
+    async (unit) => {
+      using scratch = new Scratch();
+      const image = await makeExt4(scratch);
+      const { path: keyFile, key } = scratch.keyFile();
+      const disk = scratch.path("disk.img");
+      await using serve = await Serve.start(
+        ...["--file", disk, "--size", `${IMAGE_BYTES}`, "--key-file", keyFile],
+        ...["--data-unit-size", `${unit}`, "--first-dun", "12345", "--listen", `unix:${scratch.path("s.sock")}`],
+      );
+      await run("nbdcopy", [image, serve.uri]);
+      await run("nbdcopy", [serve.uri, scratch.path("by-nbdcopy.img")]);
+      await run("qemu-img", ["convert", "-f", "raw", "-O", "raw", serve.uri, scratch.path("by-qemu.img")]);
+      expect(await serve.stop("SIGTERM")).toBe(0);
 
-    const plaintext = readFileSync(image);
-    for (const copy of ["by-nbdcopy.img", "by-qemu.img"]) {
-      expect(plaintext.equals(readFileSync(scratch.path(copy))), copy).toBe(true);
-      await run("e2fsck", ["-fn", scratch.path(copy)]);
-    }
-    const expected = encryptDataUnits(key, 12345n, unit, plaintext);
-    expect(readFileSync(disk).equals(expected)).toBe(true);
-  }, 120_000);
+      const plaintext = readFileSync(image);
+      for (const copy of ["by-nbdcopy.img", "by-qemu.img"]) {
+        expect(plaintext.equals(readFileSync(scratch.path(copy))), copy).toBe(true);
+        await run("e2fsck", ["-fn", scratch.path(copy)]);
+      }
+      const expected = encryptDataUnits(key, 12345n, unit, plaintext);
+      expect(readFileSync(disk).equals(expected)).toBe(true);
+    },
+    120_000,
+  );
 });
 
 describeWithPeers("fio", ["fio"], () => {

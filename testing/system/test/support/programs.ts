@@ -19,7 +19,11 @@ export function describeWithPeers(title: string, programs: readonly string[], bo
 /** Runs a program to its end. Rejects with its output when it does not end with 0. */
 export function run(command: string, args: readonly string[], timeoutMs = 60_000): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], timeout: timeoutMs, killSignal: "SIGKILL" });
+    const child = spawn(command, args, {
+      stdio: ["ignore", "pipe", "pipe"],
+      timeout: timeoutMs,
+      killSignal: "SIGKILL",
+    });
     let output = "";
     const collect = (chunk: Buffer): void => {
       output += chunk;

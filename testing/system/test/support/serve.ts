@@ -43,7 +43,9 @@ export class Serve implements AsyncDisposable {
   /** Starts it and waits for the line that says it listens. */
   static start(...args: string[]): Promise<Serve> {
     const child = spawn(process.execPath, [command, "serve", ...args], { stdio: ["ignore", "pipe", "pipe"] });
-    const ended = new Promise<number | string>((resolve) => child.on("close", (code, signal) => resolve(signal ?? code!)));
+    const ended = new Promise<number | string>((resolve) =>
+      child.on("close", (code, signal) => resolve(signal ?? code!)),
+    );
     return new Promise((resolve, reject) => {
       let output = "";
       let errors = "";
