@@ -1,0 +1,43 @@
+import { createJsXtsScratch, XTS_CHUNK_BYTES, XTS_TWEAKS_BYTES, type XtsScratch } from "../xts-scratch.js";
+import { XTS_MASK_WASM_BASE64 } from "./xts-mask-wasm.js";
+
+interface XtsMaskExports {
+  readonly memory: { readonly buffer: ArrayBuffer };
+  mask(data: number, tweaks: number, dataUnits: number, blocksPerDataUnit: number): void;
+}
+
+/** As much of WebAssembly's JavaScript interface as is used here; it is declared only in the types of browsers. */
+interface WebAssemblyApi {
+  readonly Module: new (binary: Uint8Array) => object;
+  readonly Instance: new (module: object) => { readonly exports: object };
+}
+
+/** Address of the data in the module's memory; the tweaks follow. */
+const DATA_AT = 0;
+const TWEAKS_AT = DATA_AT + XTS_CHUNK_BYTES;
+
+/**
+ * Scratch memory inside a WebAssembly module that masks with SIMD instructions.
+ *
+ * @throws whatever the runtime throws when it has no WebAssembly (`node --jitless`) or no SIMD
+ */
+export function createWasmXtsScratch(): XtsScratch {
+  const { WebAssembly } = globalThis as unknown as { WebAssembly: WebAssemblyApi };
+  const module = new WebAssembly.Module(Buffer.from(XTS_MASK_WASM_BASE64, "base64"));
+  const { memory, mask } = new WebAssembly.Instance(module).exports as XtsMaskExports;
+  return {
+    kind: "WebAssembly SIMD",
+    data: new Uint8Array(memory.buffer, DATA_AT, XTS_CHUNK_BYTES),
+    tweaks: new Uint8Array(memory.buffer, TWEAKS_AT, XTS_TWEAKS_BYTES),
+    mask: (dataUnits, blocksPerDataUnit) => mask(DATA_AT, TWEAKS_AT, dataUnits, blocksPerDataUnit),
+  };
+}
+
+/** The fastest scratch memory that works here. */
+export function createFastestXtsScratch(): XtsScratch {
+  try {
+    return createWasmXtsScratch();
+  } catch {
+    return createJsXtsScratch();
+  }
+}
