@@ -203,6 +203,18 @@ export class Bio implements BvecPosition {
     }
   }
 
+  /**
+   * Goes on with an end that `onEndIo` intercepted: a layer that put its own callback in place of the submitter's has put
+   * the submitter's back, done its part, and now ends the bio for good, perhaps much later.
+   *
+   * @throws BlkBug when the bio has not ended.
+   */
+  resumeEndIo(): void {
+    if (this.#remaining !== 0) throw new BlkBug("the end of a bio is resumed that nobody intercepted");
+    this.#remaining = 1;
+    this.endIo();
+  }
+
   /** Gives the bio back to its set. @kernel block/bio.c: bio_put */
   put(): void {
     this.freeCryptCtx();

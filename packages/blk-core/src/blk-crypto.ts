@@ -77,7 +77,11 @@ export interface CryptoFallback {
    * @kernel block/blk-crypto-fallback.c: blk_crypto_fallback_bio_prep
    */
   prepBio(bio: Bio): boolean;
-  /** Whether keys of this configuration can be served: raw keys of a mode with a cipher. */
+  /**
+   * Whether keys of this configuration may be served: raw ones. Whether there is a cipher, `startUsingKey` tells.
+   *
+   * @kernel block/blk-crypto.c: blk_crypto_config_supported
+   */
   supports(config: CryptoConfig): boolean;
   /** Sets up what the key's mode needs. @throws BlkError EOPNOTSUPP, ENOPKG. */
   startUsingKey(key: CryptoKeyRef): void;

@@ -165,6 +165,25 @@ describe("the end of a bio", () => {
     bio.put();
   });
 
+  it("can be intercepted by a callback and resumed later, up the chain", () => {
+    const { bio: parent, ends } = makeBio(rig, 0, 8);
+    parent.onEndIo = () => ends.push(parent.status);
+    const { bio: child } = makeBio(rig, 0, 8);
+    parent.chain(child);
+    const submittersEnd = child.onEndIo;
+    child.onEndIo = () => {
+      child.onEndIo = submittersEnd;
+    };
+    expect(() => child.resumeEndIo()).toThrow(/nobody intercepted/);
+    child.endIo();
+    parent.endIo();
+    expect(ends).toEqual([]);
+    child.status = BlkStatus.INVAL;
+    child.resumeEndIo();
+    expect(ends).toEqual([BlkStatus.INVAL]);
+    parent.put();
+  });
+
   it("waits for chained bios, and the first error stays", () => {
     const { bio: parent, ends } = makeBio(rig, 0, 8);
     const first = makeBio(rig, 0, 1).bio;
