@@ -1,1 +1,6 @@
-export {};
+/**
+ * The software fallback of inline encryption: any block device serves encryption contexts.
+ *
+ * @packageDocumentation
+ */
+export { BlkCryptoFallback, type BlkCryptoFallbackOptions } from "./blk-crypto-fallback.js";
