@@ -1,0 +1,83 @@
+import { lstat, unlink } from "node:fs/promises";
+import { connect, type ListenOptions, type Server } from "node:net";
+import { BlkError, type ErrnoCode } from "@inlinecrypt/blk-core";
+import type { NbdAddress } from "../protocol/uri.js";
+
+/**
+ * Makes a server listen, and returns where: the port is the actual one. A socket file that nobody listens on is
+ * replaced; one with a listener, and any other kind of file, never.
+ *
+ * @throws BlkError EBUSY when the address is taken, else what the system said; the message names the address.
+ */
+export async function listenOn(server: Server, address: NbdAddress): Promise<NbdAddress> {
+  if ("unix" in address) {
+    await listenOnPath(server, address.unix);
+    return address;
+  }
+  try {
+    await tryListen(server, { host: address.host, port: address.port });
+  } catch (error) {
+    throw listenError(`${address.host}:${address.port}`, error);
+  }
+  const bound = server.address();
+  return { host: address.host, port: bound !== null && typeof bound === "object" ? bound.port : address.port };
+}
+
+async function listenOnPath(server: Server, path: string): Promise<void> {
+  try {
+    await tryListen(server, { path });
+  } catch (error) {
+    if (errorCode(error) !== "EADDRINUSE") throw listenError(path, error);
+    await removeStaleSocket(path);
+    await tryListen(server, { path }).catch((again: unknown) => {
+      throw listenError(path, again);
+    });
+  }
+}
+
+function tryListen(server: Server, options: ListenOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(options, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+}
+
+/** Removes a socket file without a listener; throws EBUSY for anything else. */
+async function removeStaleSocket(path: string): Promise<void> {
+  const before = await lstat(path).catch(() => null);
+  if (before === null) return;
+  if (!before.isSocket()) throw new BlkError("EBUSY", "nbd_listen", `${path} exists and is not a socket`);
+  if (await isAlive(path)) throw new BlkError("EBUSY", "nbd_listen", `another server listens on ${path}`);
+  const after = await lstat(path).catch(() => null);
+  if (after === null) return;
+  // Between the probe and here another server may have replaced the dead socket by its own.
+  if (after.ino !== before.ino) throw new BlkError("EBUSY", "nbd_listen", `another server listens on ${path}`);
+  await unlink(path);
+}
+
+/** Whether a listener is there: only a refused connection proves that none is. */
+function isAlive(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = connect({ path });
+    probe.on("connect", () => {
+      probe.destroy();
+      resolve(true);
+    });
+    probe.on("error", (error) => resolve(errorCode(error) !== "ECONNREFUSED" && errorCode(error) !== "ENOENT"));
+  });
+}
+
+function errorCode(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? "";
+}
+
+const errnoOf: Readonly<Record<string, ErrnoCode>> = { EADDRINUSE: "EBUSY", EACCES: "EPERM", ENOENT: "ENOENT" };
+
+function listenError(where: string, cause: unknown): BlkError {
+  const code = errorCode(cause);
+  const what = code === "EADDRINUSE" ? "the address is in use" : code;
+  return new BlkError(errnoOf[code] ?? "EINVAL", "nbd_listen", `cannot listen on ${where}: ${what}`, { cause });
+}

@@ -1,0 +1,171 @@
+import { createServer, type Server, type Socket } from "node:net";
+import { BlkError, type Executor, type GenDisk, Timer } from "@inlinecrypt/blk-core";
+import type { NbdAddress } from "../protocol/uri.js";
+import { BufferPool } from "./buffer-pool.js";
+import { listenOn } from "./listen.js";
+import { type ConnectionHost, NbdConnection } from "./nbd-connection.js";
+import type { NbdEvent } from "./nbd-event.js";
+import { RangeLock } from "./range-lock.js";
+import { type NbdExport, ServedExport } from "./served-export.js";
+
+export interface NbdServerOptions {
+  /** One or more, with different names; the first is the one that clients without a name get. */
+  exports: readonly NbdExport[];
+  /**
+   * Most requests of one connection in flight; for more the client waits.
+   *
+   * @default 64
+   */
+  maxInFlight?: number;
+  /**
+   * Most bytes of data of one connection in flight. A single larger request is let in alone.
+   *
+   * @default 32 MiB
+   */
+  maxInFlightBytes?: number;
+  /**
+   * Most connections; a further one is closed at once.
+   *
+   * @default 64
+   */
+  maxConnections?: number;
+  /**
+   * A client that has not chosen an export by then is sent away.
+   *
+   * @default 30000
+   */
+  handshakeTimeoutMs?: number;
+  /**
+   * How long `close` waits for requests in flight and slow readers.
+   *
+   * @default 5000
+   */
+  closeGraceMs?: number;
+  /** Hears of connections coming and going. */
+  onEvent?: (event: NbdEvent) => void;
+}
+
+/**
+ * Serves volumes to NBD clients: fixed newstyle handshake, simple replies, any alignment.
+ */
+export class NbdServer implements ConnectionHost {
+  readonly exports: readonly ServedExport[];
+  readonly executor: Executor;
+  readonly buffers: BufferPool = new BufferPool();
+  readonly maxInFlight: number;
+  readonly maxInFlightBytes: number;
+  readonly handshakeTimeoutMs: number;
+  readonly #maxConnections: number;
+  readonly #closeGraceMs: number;
+  readonly #onEvent: (event: NbdEvent) => void;
+  readonly #listeners: Server[] = [];
+  readonly #connections = new Set<NbdConnection>();
+  #connectionCount = 0;
+  #closing: Promise<void> | null = null;
+  #allClosed: (() => void) | null = null;
+
+  /** @throws BlkError EINVAL without exports, or for two of one name. */
+  constructor(options: NbdServerOptions) {
+    this.exports = serveExports(options.exports);
+    this.executor = this.exports[0]!.layer.executor;
+    this.maxInFlight = options.maxInFlight ?? 64;
+    this.maxInFlightBytes = options.maxInFlightBytes ?? 32 * 1024 * 1024;
+    this.#maxConnections = options.maxConnections ?? 64;
+    this.handshakeTimeoutMs = options.handshakeTimeoutMs ?? 30_000;
+    this.#closeGraceMs = options.closeGraceMs ?? 5000;
+    this.#onEvent = options.onEvent ?? (() => {});
+  }
+
+  /** Clients connected now. */
+  get connectionCount(): number {
+    return this.#connections.size;
+  }
+
+  /**
+   * Listens on one more address and returns it, with the port the system chose for port 0. A unix socket without a
+   * listener is replaced.
+   *
+   * @throws BlkError EBUSY when the address is taken, ENOENT, EPERM, EINVAL for one that cannot be; ESHUTDOWN after
+   *   `close`.
+   */
+  async listen(address: NbdAddress): Promise<NbdAddress> {
+    const listener = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket));
+    if (this.#closing !== null) throw new BlkError("ESHUTDOWN", "nbd_listen", "the server is closed");
+    const bound = await listenOn(listener, address);
+    this.#listeners.push(listener);
+    return bound;
+  }
+
+  /**
+   * Stops accepting, lets every request in flight finish and sends the replies, then closes the connections; those
+   * that take longer than the grace time are cut. Unix sockets are removed. Flushes nothing by itself. Idempotent.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** For connections only. */
+  emit(event: NbdEvent): void {
+    this.#onEvent(event);
+  }
+
+  /** For connections only. */
+  connectionClosed(connection: NbdConnection): void {
+    this.#connections.delete(connection);
+    if (this.#connections.size === 0) this.#allClosed?.();
+  }
+
+  #accept(socket: Socket): void {
+    const peer = socket.remoteAddress === undefined ? "unix" : `${socket.remoteAddress}:${socket.remotePort}`;
+    if (this.#closing !== null || this.#connections.size >= this.#maxConnections) {
+      socket.on("error", () => {});
+      socket.destroy();
+      return this.emit({ type: "refused", peer, maxConnections: this.#maxConnections });
+    }
+    this.#connectionCount++;
+    this.emit({ type: "connect", connection: this.#connectionCount, peer });
+    this.#connections.add(new NbdConnection(this, socket, this.#connectionCount));
+  }
+
+  async #close(): Promise<void> {
+    const listenersClosed = this.#listeners.map((listener) => new Promise((resolve) => listener.close(resolve)));
+    await this.#closeConnections();
+    await Promise.all(listenersClosed);
+  }
+
+  async #closeConnections(): Promise<void> {
+    if (this.#connections.size === 0) return;
+    const allClosed = new Promise<void>((resolve) => {
+      this.#allClosed = resolve;
+    });
+    const grace = new Timer(() => {
+      for (const connection of this.#connections) connection.close("the server closes");
+    });
+    this.executor.addTimer(grace, this.#closeGraceMs);
+    for (const connection of this.#connections) connection.shutDown();
+    await allClosed;
+    this.executor.cancelTimer(grace);
+  }
+}
+
+/** Exports of one disk share a range lock, so that partitions and doubly exported volumes respect each other. */
+function serveExports(exports: readonly NbdExport[]): ServedExport[] {
+  if (exports.length === 0) throw new BlkError("EINVAL", "nbd_server", "there is nothing to export");
+  const locks = new Map<GenDisk, RangeLock>();
+  const names = new Set<string>();
+  return exports.map((options) => {
+    if (names.has(options.name)) {
+      throw new BlkError("EINVAL", "nbd_server", `two exports are named ${JSON.stringify(options.name)}`);
+    }
+    names.add(options.name);
+    const { disk } = options.volume.bdev;
+    const lock = locks.get(disk) ?? new RangeLock();
+    locks.set(disk, lock);
+    return new ServedExport(options, lock);
+  });
+}
