@@ -31,13 +31,19 @@ const anyIo = fc.record({
 });
 type Io = typeof anyIo extends fc.Arbitrary<infer T> ? T : never;
 
-/** Neighbours in order under one plug merge; the generator makes runs of them often. */
 const anyBatch = fc.record({
   kind: fc.constant("batch" as const),
   plugged: fc.boolean(),
   adjacent: fc.boolean(),
   ios: fc.array(anyIo, { minLength: 1, maxLength: 6 }),
 });
+/** Neighbours of one kind and key under one plug: these merge, some in front of others. */
+const anyRun = fc
+  .tuple(anyIo, fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 2, maxLength: 6 }), fc.boolean())
+  .map(([io, lengths, reversed]) => {
+    const ios = lengths.map((dataUnits) => ({ ...io, fua: false, dataUnits }));
+    return { kind: "batch" as const, plugged: true, adjacent: true, reversed, ios };
+  });
 const anyKeyChange = fc.record({
   kind: fc.constant("key change" as const),
   keyIndex: fc.nat(KEYS - 1),
@@ -61,12 +67,24 @@ const anyCase = fc.record({
       fc.constantFrom(0n, 2n ** 32n - 5n, 2n ** 64n - 5n, 2n ** 128n - BigInt(SECTORS)),
     ),
   ),
-  commands: fc.array(fc.oneof({ weight: 5, arbitrary: anyBatch }, { weight: 1, arbitrary: anyKeyChange }), {
-    minLength: 1,
-    maxLength: 8,
-  }),
+  commands: fc.array(
+    fc.oneof(
+      { weight: 3, arbitrary: anyBatch },
+      { weight: 3, arbitrary: anyRun },
+      { weight: 1, arbitrary: anyKeyChange },
+    ),
+    { minLength: 1, maxLength: 8 },
+  ),
 });
 type Case = typeof anyCase extends fc.Arbitrary<infer T> ? T : never;
+
+interface Batch {
+  ios: readonly Io[];
+  plugged: boolean;
+  adjacent: boolean;
+  /** Submit the later places first. */
+  reversed?: boolean;
+}
 
 /** An I/O with its place settled, the memory it uses, and what that must hold in the end. */
 interface Placed {
@@ -123,9 +141,10 @@ class Stack {
   }
 
   /** Runs one batch of I/O at once and checks what it read and what the medium holds. */
-  async runBatch(ios: readonly Io[], plugged: boolean, adjacent: boolean): Promise<void> {
+  async runBatch({ ios, plugged, adjacent, reversed }: Batch): Promise<void> {
     const placed = place(ios, adjacent, (keyIndex) => (keyIndex < 0 ? 512 : this.#case.dataUnitBytes[keyIndex]!));
     const before = this.expected.slice();
+    if (reversed) placed.reverse();
     if (plugged) this.layer.startPlug();
     for (const one of placed) this.layer.submitBio(this.#bioOf(one));
     if (plugged) this.layer.finishPlug();
@@ -227,7 +246,7 @@ describe("[FB-20] [INT-1] [INT-5] the block layer against the reference cipher",
         const stack = new Stack(testCase);
         for (const command of testCase.commands) {
           if (command.kind === "key change") await stack.changeKey(command.keyIndex, command.fill + 100);
-          else await stack.runBatch(command.ios, command.plugged, command.adjacent);
+          else await stack.runBatch(command);
         }
         await stack.close();
         for (const name of Object.keys(seen) as (keyof typeof seen)[]) seen[name] += stack.disk.seen[name];
