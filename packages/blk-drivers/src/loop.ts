@@ -24,7 +24,7 @@ export interface LoopDeviceOptions {
   /** Path of a regular or block special file. */
   file: string;
   /**
-   * Opens the file for reading only; writes end with IOERR.
+   * Opens the file for reading only; the disk refuses writes.
    *
    * @default false
    */
@@ -57,7 +57,8 @@ export interface LoopDeviceOptions {
 
 /**
  * A disk in a file. Writes are in the operating system's cache when they end; a flush that ends, and a write with FUA
- * that ends, are on the medium. Once a flush has failed, all later ones fail too.
+ * that ends, are on the medium. Once a flush has failed, all later ones fail too. Discards free space in a regular file
+ * on Linux; where that cannot be done, `limits.maxDiscardSectors` is 0 and they end with NOTSUPP.
  *
  * @kernel drivers/block/loop.c
  */
@@ -96,11 +97,6 @@ export class LoopDevice implements AsyncDisposable {
   /** The whole disk. */
   get bdev(): BlockDevice {
     return this.disk.part0;
-  }
-
-  /** Whether discards free space in the file. When not, they end with NOTSUPP. */
-  get canDiscard(): boolean {
-    return this.#backing.canPunchHoles;
   }
 
   /**

@@ -100,8 +100,7 @@ export class RamDisk implements AsyncDisposable {
     switch (opOf(bio.opf)) {
       case ReqOp.READ:
       case ReqOp.WRITE:
-        this.#transfer(bio);
-        return bio.endIo();
+        return bio.endIoWith(this.#transfer(bio));
       case ReqOp.DISCARD:
         this.#memory.zero(bio.sector * SECTOR_BYTES, bio.bytes);
         return bio.endIo();
@@ -113,16 +112,17 @@ export class RamDisk implements AsyncDisposable {
     }
   }
 
-  #transfer(bio: Bio): void {
+  #transfer(bio: Bio): BlkStatus {
     const write = opOf(bio.opf) === ReqOp.WRITE;
     const segments = this.#segments;
     let byteOffset = bio.sector * SECTOR_BYTES;
     segments.start(bio);
     while (segments.next()) {
       const { data, offset, bytes } = segments;
-      if (write) this.#memory.write(byteOffset, data, offset, bytes);
-      else this.#memory.read(byteOffset, data, offset, bytes);
+      if (!write) this.#memory.read(byteOffset, data, offset, bytes);
+      else if (!this.#memory.write(byteOffset, data, offset, bytes)) return BlkStatus.RESOURCE;
       byteOffset += bytes;
     }
+    return BlkStatus.OK;
   }
 }

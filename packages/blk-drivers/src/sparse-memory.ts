@@ -28,15 +28,18 @@ export class SparseMemory {
     }
   }
 
-  /** Copies `bytes` bytes from `offset` of `from` to `byteOffset` of this memory. */
-  write(byteOffset: number, from: Uint8Array, offset: number, bytes: number): void {
+  /** Copies `bytes` bytes from `offset` of `from` to `byteOffset` of this memory. False when there is no memory left. */
+  write(byteOffset: number, from: Uint8Array, offset: number, bytes: number): boolean {
     let done = 0;
     while (done < bytes) {
       const at = (byteOffset + done) % CHUNK_BYTES;
       const count = Math.min(bytes - done, CHUNK_BYTES - at);
-      copy(from, offset + done, this.#chunkForWrite((byteOffset + done - at) / CHUNK_BYTES), at, count);
+      const chunk = this.#chunkForWrite((byteOffset + done - at) / CHUNK_BYTES);
+      if (chunk === null) return false;
+      copy(from, offset + done, chunk, at, count);
       done += count;
     }
+    return true;
   }
 
   /** Makes a range read as zeroes and gives back the chunks that lie in it, unless `keep` says that they stay. */
@@ -58,10 +61,11 @@ export class SparseMemory {
     this.#chunkCount = 0;
   }
 
-  #chunkForWrite(index: number): Uint8Array {
+  #chunkForWrite(index: number): Uint8Array | null {
     const chunk = this.#chunks[index];
     if (chunk !== undefined) return chunk;
-    const added = new Uint8Array(CHUNK_BYTES);
+    const added = tryAllocate();
+    if (added === null) return null;
     this.#chunks[index] = added;
     this.#chunkCount++;
     return added;
@@ -71,6 +75,14 @@ export class SparseMemory {
     if (this.#chunks[index] === undefined) return;
     this.#chunks[index] = undefined;
     this.#chunkCount--;
+  }
+}
+
+function tryAllocate(): Uint8Array | null {
+  try {
+    return new Uint8Array(CHUNK_BYTES);
+  } catch {
+    return null; // a RangeError: the only way the runtime says so
   }
 }
 

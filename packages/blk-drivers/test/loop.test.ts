@@ -36,6 +36,10 @@ async function newFile(name: string, bytes: number): Promise<string> {
   return path;
 }
 
+function canDiscard(loop: LoopDevice): boolean {
+  return loop.bdev.queue.limits.maxDiscardSectors > 0;
+}
+
 async function spaceOf(name: string): Promise<number> {
   return (await stat(join(folder, name))).blocks * 512;
 }
@@ -65,7 +69,7 @@ describe("LoopDevice.open", () => {
   it("read-only leaves the file as it is and offers no discard", async () => {
     await chmod(await newFile("old.img", 8192), 0o400);
     const loop = await open("old.img", { readOnly: true });
-    expect(loop.canDiscard).toBe(false);
+    expect(canDiscard(loop)).toBe(false);
     expect(loop.bdev.readOnly).toBe(true);
     await expect(loop.bdev.write(0, new Uint8Array(512))).rejects.toMatchObject({ code: "EPERM" });
   });
@@ -119,7 +123,7 @@ describe("LoopDevice.open", () => {
 describe("LoopDevice", () => {
   it("gives space back on discard and on zeroing large ranges, where the file system can", async (context) => {
     const loop = await open("disk.img", { sizeBytes: 16 * MIB });
-    context.skip(!loop.canDiscard, "no holes can be punched here");
+    context.skip(!canDiscard(loop), "no holes can be punched here");
     await loop.bdev.write(0, new Uint8Array(16 * MIB).fill(1));
     await loop.bdev.flush();
     const full = await spaceOf("disk.img");
@@ -134,18 +138,18 @@ describe("LoopDevice", () => {
     const loop = await open("disk.img", { sizeBytes: 4 * MIB });
     await rm(join(folder, "disk.img"));
     await loop.bdev.write(0, new Uint8Array(8192).fill(1), { fua: true });
-    if (loop.canDiscard) await loop.bdev.discard(0, 4096);
+    if (canDiscard(loop)) await loop.bdev.discard(0, 4096);
     const back = new Uint8Array(8192);
     await loop.bdev.read(0, back);
     expect(back[8191]).toBe(1);
-    expect(back[0]).toBe(loop.canDiscard ? 0 : 1);
+    expect(back[0]).toBe(canDiscard(loop) ? 0 : 1);
   });
 
   it("has no holes to offer when there is no fallocate program", async () => {
     const { PATH } = process.env;
     try {
       process.env.PATH = folder;
-      expect((await open("disk.img", { sizeBytes: 4 * MIB })).canDiscard).toBe(false);
+      expect(canDiscard(await open("disk.img", { sizeBytes: 4 * MIB }))).toBe(false);
     } finally {
       process.env.PATH = PATH;
     }

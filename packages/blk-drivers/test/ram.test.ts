@@ -1,5 +1,5 @@
 import { type Bio, BlkStatus, BlockLayer, HostExecutor, ReqFlag, ReqOp, submitBioWait } from "@inlinecrypt/blk-core";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { RamDisk } from "../src/ram.js";
 
 const CHUNK_BYTES = 65536;
@@ -55,6 +55,21 @@ describe("RamDisk", () => {
     layer.submitBio(bio);
     expect(ended).toBe(true);
     bio.put();
+  });
+
+  it("ends a write with RESOURCE when there is no memory for it, and works on when there is", async () => {
+    const { layer, ram } = newDisk(2 ** 20);
+    const bio = layer.bioSet.tryAlloc(ram.bdev, ReqOp.WRITE) as Bio;
+    bio.addBuffer(new Uint8Array(512).fill(1));
+    vi.stubGlobal("Uint8Array", () => {
+      throw new RangeError("Array buffer allocation failed");
+    });
+    layer.submitBio(bio);
+    vi.unstubAllGlobals();
+    expect(bio.status).toBe(BlkStatus.RESOURCE);
+    bio.put();
+    await ram.bdev.write(0, new Uint8Array(512).fill(1));
+    expect(ram.allocatedBytes).toBe(CHUNK_BYTES);
   });
 
   it("shows what the medium holds at any byte", async () => {
