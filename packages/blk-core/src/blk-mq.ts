@@ -11,7 +11,6 @@ import { BlkBug, BlkError } from "./errors.js";
 import { Timer } from "./executor.js";
 import type { QueueLimits } from "./limits.js";
 import { opfMergeable, opIsFlush, ReqFlag } from "./opf.js";
-import { PoolWaiter } from "./pool.js";
 import { RequestList } from "./request-list.js";
 import { RequestQueue } from "./request-queue.js";
 import { BlkStatus } from "./status.js";
@@ -61,7 +60,6 @@ export class BlkMqQueue extends RequestQueue {
   readonly #dispatch = new RequestList();
   readonly #waiting = new BioList();
   readonly #splitBios: BioSet;
-  readonly #splitBioWaiter = new PoolWaiter(() => this.#resumeWaiting());
   readonly #splitResult = new SplitResult();
   readonly #flush: FlushMachine;
   readonly #resourceTimer = new Timer(() => this.run());
@@ -193,11 +191,9 @@ export class BlkMqQueue extends RequestQueue {
     const front = this.#splitBios.trySplit(bio, bytes);
     if (front === null) {
       this.#waitForResource(bio);
-      this.#splitBios.wait(this.#splitBioWaiter);
       return null;
     }
     front.segmentCount = segmentCount;
-    front.opf |= ReqFlag.NOMERGE;
     bio.chain(front);
     this.layer.submitBioNoacctNocheck(bio);
     return front;
@@ -223,7 +219,10 @@ export class BlkMqQueue extends RequestQueue {
     return rq;
   }
 
-  /** Keeps a bio until a tag or a split bio is free; then it is submitted again from the top, merging included. */
+  /**
+   * Keeps a bio until a request of this queue ends, and with it a tag and perhaps a split bio is free; then the bio is
+   * submitted again from the top, merging included. One that has to wait again keeps its place.
+   */
   #waitForResource(bio: Bio): void {
     if ((bio.opf & ReqFlag.NOWAIT) !== 0) return bio.endIoWith(BlkStatus.AGAIN);
     this.enter();

@@ -99,15 +99,16 @@ describe("the search for a request to merge with", () => {
     const other = fakeKey(512);
     submit(rig, 0, 8, crypt(0));
     rig.driver.answers.push(BlkStatus.DEV_RESOURCE);
-    submit(rig, 8, 8, crypt(500, other));
+    // It touches the next bio, which must pass it by and find the first.
+    submit(rig, 16, 8, crypt(16, other));
     rig.driver.answers.push(BlkStatus.DEV_RESOURCE);
     submit(rig, 8, 8, crypt(8));
     expect(profile.programmed).toHaveLength(2);
     rig.driver.answers.push(BlkStatus.DEV_RESOURCE);
-    submit(rig, 16, 8, crypt(700, other));
+    submit(rig, 24, 8, crypt(700, other));
     expect(profile.programmed).toHaveLength(3);
     rig.executor.runUntilIdle();
-    expect(rig.driver.log).toEqual(["READ 0+16", "READ 8+8", "READ 16+8"]);
+    expect(rig.driver.log).toEqual(["READ 0+16", "READ 16+8", "READ 24+8"]);
     rig.driver.completeAll();
   });
 

@@ -101,6 +101,17 @@ describe("splitting to limits", () => {
     expect(rig.driver.log).toHaveLength(150);
     expectNoLeaks(rig);
   });
+
+  it("serves several such bios in order", () => {
+    const rig = makeRig({ limits: { maxSectors: 1 }, queueDepth: 200 });
+    const first = submit(rig, 0, 150, { op: ReqOp.WRITE });
+    const second = submit(rig, 1000, 150, { op: ReqOp.WRITE });
+    for (let count = 0; count < 150; count++) rig.driver.completeNext();
+    expect([first, second]).toEqual([[BlkStatus.OK], []]);
+    rig.driver.completeAll();
+    expect(second).toEqual([BlkStatus.OK]);
+    expectNoLeaks(rig);
+  });
 });
 
 describe("tags", () => {

@@ -85,6 +85,17 @@ describe("contexts at submission", () => {
     expectNoLeaks(rig);
   });
 
+  it("[CORE-10] [PROF-7] nor does a bio-based driver ever see such a bio", () => {
+    const rig = makeRig();
+    let seen = 0;
+    const queue = new BioQueue(rig.layer, { submitBio: () => seen++ }, {});
+    const { bio, ends } = makeBio(rig, 0, 8, { key: fakeKey() });
+    bio.bdev = new GenDisk({ name: "bio0", queue, sectorCount: 64 }).part0;
+    rig.layer.submitBioNoacct(bio);
+    expect([ends, seen]).toEqual([[BlkStatus.NOTSUPP], 0]);
+    expectNoLeaks(rig);
+  });
+
   it("[API-16] submitBio asks the fallback only without native support", () => {
     const fallback = new NotingFallback();
     const rig = makeRig({}, { cryptoFallback: fallback });
