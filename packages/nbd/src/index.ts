@@ -3,6 +3,7 @@
  *
  * @packageDocumentation
  */
+export { NbdClient, type NbdClientOptions } from "./client/nbd-client.js";
 export {
   NBD_DEFAULT_PORT,
   NBD_MAX_PAYLOAD_BYTES,
@@ -18,6 +19,7 @@ export {
   NbdRep,
 } from "./protocol/constants.js";
 export type { NbdBlockSizes } from "./protocol/handshake.js";
+export type { NbdListEntry } from "./protocol/option-reply.js";
 export { type NbdAddress, nbdUri } from "./protocol/uri.js";
 export type { NbdEvent } from "./server/nbd-event.js";
 export { NbdServer, type NbdServerOptions } from "./server/nbd-server.js";

@@ -48,13 +48,10 @@ export interface NbdServerOptions {
 /**
  * Serves volumes to NBD clients: fixed newstyle handshake, simple replies, any alignment.
  */
-export class NbdServer implements ConnectionHost {
-  readonly exports: readonly ServedExport[];
-  readonly executor: Executor;
-  readonly buffers: BufferPool = new BufferPool();
-  readonly maxInFlight: number;
-  readonly maxInFlightBytes: number;
-  readonly handshakeTimeoutMs: number;
+export class NbdServer implements AsyncDisposable {
+  readonly #host: ConnectionHost;
+  readonly #executor: Executor;
+  readonly #buffers = new BufferPool();
   readonly #maxConnections: number;
   readonly #closeGraceMs: number;
   readonly #onEvent: (event: NbdEvent) => void;
@@ -66,19 +63,31 @@ export class NbdServer implements ConnectionHost {
 
   /** @throws BlkError EINVAL without exports, or for two of one name. */
   constructor(options: NbdServerOptions) {
-    this.exports = serveExports(options.exports);
-    this.executor = this.exports[0]!.layer.executor;
-    this.maxInFlight = options.maxInFlight ?? 64;
-    this.maxInFlightBytes = options.maxInFlightBytes ?? 32 * 1024 * 1024;
+    const exports = serveExports(options.exports);
+    this.#executor = exports[0]!.layer.executor;
     this.#maxConnections = options.maxConnections ?? 64;
-    this.handshakeTimeoutMs = options.handshakeTimeoutMs ?? 30_000;
     this.#closeGraceMs = options.closeGraceMs ?? 5000;
     this.#onEvent = options.onEvent ?? (() => {});
+    this.#host = {
+      exports,
+      buffers: this.#buffers,
+      executor: this.#executor,
+      maxInFlight: options.maxInFlight ?? 64,
+      maxInFlightBytes: options.maxInFlightBytes ?? 32 * 1024 * 1024,
+      handshakeTimeoutMs: options.handshakeTimeoutMs ?? 30_000,
+      emit: this.#onEvent,
+      connectionClosed: (connection) => this.#connectionClosed(connection),
+    };
   }
 
   /** Clients connected now. */
   get connectionCount(): number {
     return this.#connections.size;
+  }
+
+  /** Memory that requests in flight hold now, in bytes. */
+  get inFlightBytes(): number {
+    return this.#buffers.inUseBytes;
   }
 
   /**
@@ -89,10 +98,12 @@ export class NbdServer implements ConnectionHost {
    *   `close`.
    */
   async listen(address: NbdAddress): Promise<NbdAddress> {
-    const listener = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket));
     if (this.#closing !== null) throw new BlkError("ESHUTDOWN", "nbd_listen", "the server is closed");
-    const bound = await listenOn(listener, address);
+    const listener = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket));
+    // Known before it listens, so that a `close` in between closes it too.
     this.#listeners.push(listener);
+    const bound = await listenOn(listener, address);
+    listener.on("error", (error) => this.#onEvent({ type: "accept-failed", detail: error.message }));
     return bound;
   }
 
@@ -109,13 +120,7 @@ export class NbdServer implements ConnectionHost {
     return this.close();
   }
 
-  /** For connections only. */
-  emit(event: NbdEvent): void {
-    this.#onEvent(event);
-  }
-
-  /** For connections only. */
-  connectionClosed(connection: NbdConnection): void {
+  #connectionClosed(connection: NbdConnection): void {
     this.#connections.delete(connection);
     if (this.#connections.size === 0) this.#allClosed?.();
   }
@@ -125,11 +130,11 @@ export class NbdServer implements ConnectionHost {
     if (this.#closing !== null || this.#connections.size >= this.#maxConnections) {
       socket.on("error", () => {});
       socket.destroy();
-      return this.emit({ type: "refused", peer, maxConnections: this.#maxConnections });
+      return this.#onEvent({ type: "refused", peer, maxConnections: this.#maxConnections });
     }
     this.#connectionCount++;
-    this.emit({ type: "connect", connection: this.#connectionCount, peer });
-    this.#connections.add(new NbdConnection(this, socket, this.#connectionCount));
+    this.#onEvent({ type: "connect", connection: this.#connectionCount, peer });
+    this.#connections.add(new NbdConnection(this.#host, socket, this.#connectionCount));
   }
 
   async #close(): Promise<void> {
@@ -146,10 +151,10 @@ export class NbdServer implements ConnectionHost {
     const grace = new Timer(() => {
       for (const connection of this.#connections) connection.close("the server closes");
     });
-    this.executor.addTimer(grace, this.#closeGraceMs);
+    this.#executor.addTimer(grace, this.#closeGraceMs);
     for (const connection of this.#connections) connection.shutDown();
     await allClosed;
-    this.executor.cancelTimer(grace);
+    this.#executor.cancelTimer(grace);
   }
 }
 
