@@ -17,14 +17,18 @@ const examples = readmes.flatMap((path) =>
 describe("what the READMEs show", () => {
   it("is there", () => expect(examples.length).toBeGreaterThan(readmes.length / 2));
 
-  it.each(examples)("$name runs", async ({ name, code }) => {
-    // Beside this file, so that the packages resolve.
-    const path = `${root}testing/system/test/readme-${name.replace(/\W+/g, "-")}.mts`;
-    writeFileSync(path, code);
-    try {
-      await run(tsx, ["--conditions=@inlinecrypt/source", path], 30_000);
-    } finally {
-      rmSync(path);
-    }
-  }, 40_000);
+  it.each(examples)(
+    "$name runs",
+    async ({ name, code }) => {
+      // Beside this file, so that the packages resolve.
+      const path = `${root}testing/system/test/readme-${name.replace(/\W+/g, "-")}.mts`;
+      writeFileSync(path, code);
+      try {
+        await run(tsx, ["--conditions=@inlinecrypt/source", path], 30_000);
+      } finally {
+        rmSync(path);
+      }
+    },
+    40_000,
+  );
 });
