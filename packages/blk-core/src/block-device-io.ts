@@ -64,6 +64,7 @@ export async function zeroRange(
   if (!encrypted && bdev.queue.limits.maxWriteZeroesSectors > 0) {
     return withoutData(bdev, ReqOp.WRITE_ZEROES, byteOffset, bytes);
   }
+  checkAccess(bdev, ReqOp.WRITE, byteOffset, bytes, volume?.blockBytes ?? bdev.queue.limits.logicalBlockBytes);
   const zeroes = bdev.queue.layer.zeroes;
   for (let done = 0; done < bytes; done += zeroes.length) {
     await transfer(bdev, volume, ReqOp.WRITE, byteOffset + done, zeroes.subarray(0, bytes - done));

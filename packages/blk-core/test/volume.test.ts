@@ -74,6 +74,9 @@ describe("BlockDevice promises", () => {
     await rig.bdev.writeZeroes(1024, BIO_CHUNK_BYTES + 1024);
     expect(rig.medium.subarray(1024, BIO_CHUNK_BYTES + 2048).every((byte) => byte === 0)).toBe(true);
     expect([rig.medium[1023], rig.medium[BIO_CHUNK_BYTES + 2048]]).toEqual([7, 7]);
+    rig.medium.fill(7);
+    await expect(rig.bdev.writeZeroes(0, rig.bdev.bytes + 512)).rejects.toMatchObject({ code: "EINVAL" });
+    expect(rig.medium[0], "nothing is zeroed when the range is bad").toBe(7);
   });
 
   it("refuse bad ranges, read-only writes, and say what the device said", async () => {

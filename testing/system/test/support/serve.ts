@@ -9,7 +9,7 @@ const command = fileURLToPath(new URL("../../../../packages/inlinecrypt/bin/inli
 
 /** A folder for one test, gone when it ends. */
 export class Scratch implements Disposable {
-  readonly folder = mkdtempSync(join(tmpdir(), "inlinecrypt-test-"));
+  readonly folder: string = mkdtempSync(join(tmpdir(), "inlinecrypt-test-"));
 
   path(name: string): string {
     return join(this.folder, name);
