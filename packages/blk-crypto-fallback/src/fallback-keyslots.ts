@@ -74,12 +74,8 @@ export class FallbackKeyslots implements LlOps {
       while (ciphers.length < this.profile.slotCount) ciphers.push(this.#engine.alloc(mode.cipher));
     } catch (cause) {
       for (const cipher of ciphers) cipher.clear();
-      throw new BlkError(
-        "ENOPKG",
-        "blk_crypto_start_using_key",
-        `the ${this.#engine.name} engine has no working cipher ${mode.cipher} for ${mode.name}`,
-        { cause },
-      );
+      const reason = (cause as Error).message;
+      throw new BlkError("ENOPKG", "blk_crypto_start_using_key", `no cipher for ${mode.name}: ${reason}`, { cause });
     }
     this.#ciphers[mode.num] = ciphers;
   }
