@@ -1,1 +1,19 @@
-export {};
+/**
+ * Encrypted disks over NBD: stack files, assembling a stack, and the `inlinecrypt` command.
+ *
+ * @packageDocumentation
+ */
+export type { CommandIo, SignalSource, StopSignal } from "./command/command-io.js";
+export { RequestError, UsageError } from "./failure.js";
+export { main } from "./main.js";
+export { buildStack, type Stack, type StackExport, type StackOptions, type StackVolume } from "./stack/build-stack.js";
+export type {
+  DeviceDefinition,
+  ExportDefinition,
+  KeyDefinition,
+  LoopDefinition,
+  RamDefinition,
+  StackDefinition,
+  VolumeDefinition,
+} from "./stack/stack-definition.js";
+export { loadStackFile, StackFileError, type StackFileProblem } from "./stack/stack-file.js";

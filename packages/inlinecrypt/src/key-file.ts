@@ -1,13 +1,6 @@
 import { type FileHandle, open } from "node:fs/promises";
+import type { CryptoMode } from "@inlinecrypt/blk-crypto-profile";
 import { explainSystemError, RequestError } from "./failure.js";
-
-/** What a key file is checked against; a row of the modes table has these. */
-export interface KeyFileMode {
-  /** As in `--mode`. */
-  readonly name: string;
-  /** Bytes of a raw key. */
-  readonly keyBytes: number;
-}
 
 /** A key as read; the caller wipes `bytes`. */
 export interface KeyFileContent {
@@ -28,7 +21,7 @@ const ALL_MODE_BITS = 0o7777;
  *
  * @throws RequestError when the file cannot be read, or does not hold a key for the mode; never with key bytes.
  */
-export async function readKeyFile(path: string, mode: KeyFileMode): Promise<KeyFileContent> {
+export async function readKeyFile(path: string, mode: CryptoMode): Promise<KeyFileContent> {
   const content = Buffer.alloc(FILE_BYTES_MAX + 1);
   try {
     const { bytesRead, permissions } = await readAtMost(path, content);
@@ -69,14 +62,14 @@ function hexDigits(content: Uint8Array): number | null {
   return digits === 0 ? null : digits;
 }
 
-function rawKey(path: string, mode: KeyFileMode, content: Uint8Array): Uint8Array {
+function rawKey(path: string, mode: CryptoMode, content: Uint8Array): Uint8Array {
   if (content.length !== mode.keyBytes) {
     throw wrongLength(path, mode, content.length > FILE_BYTES_MAX ? `over ${FILE_BYTES_MAX} bytes` : bytes(content));
   }
   return Uint8Array.from(content);
 }
 
-function hexKey(path: string, mode: KeyFileMode, content: Uint8Array): Uint8Array {
+function hexKey(path: string, mode: CryptoMode, content: Uint8Array): Uint8Array {
   const digits = hexDigits(content);
   if (digits !== 2 * mode.keyBytes) throw wrongLength(path, mode, `${digits} hex digits`);
   const key = new Uint8Array(mode.keyBytes);
@@ -90,7 +83,7 @@ function hexKey(path: string, mode: KeyFileMode, content: Uint8Array): Uint8Arra
   return key;
 }
 
-function wrongLength(path: string, mode: KeyFileMode, found: string): RequestError {
+function wrongLength(path: string, mode: CryptoMode, found: string): RequestError {
   const expected = `${mode.keyBytes} bytes, or ${2 * mode.keyBytes} hex digits`;
   return new RequestError(`key file ${path} holds ${found}; a key for ${mode.name} is ${expected}`);
 }

@@ -1,3 +1,6 @@
+import { type CryptoModeName, cryptoModes } from "@inlinecrypt/blk-crypto-profile";
+import type { NbdAddress } from "@inlinecrypt/nbd";
+
 /** A value as people write it on a command line or in a stack file, that is not what was expected. */
 export class ValueError extends Error {
   override readonly name = "ValueError";
@@ -63,6 +66,14 @@ export function parseDun(text: string): bigint {
   return dun;
 }
 
+/** A mode's name, spelled as in the kernel's table. @throws ValueError listing the modes there are */
+export function parseModeName(text: string): CryptoModeName {
+  const names = cryptoModes.map((mode) => mode.name);
+  const name = names.find((candidate) => candidate === text);
+  if (name === undefined) throw new ValueError(`expected a mode: ${names.join(", ")}`);
+  return name;
+}
+
 /** How many bytes of a DUN a key is used with, 1 to 32. @throws ValueError */
 export function parseDunBytes(text: string): number {
   const bytes = /^\d{1,2}$/.test(text) ? Number(text) : 0;
@@ -70,27 +81,25 @@ export function parseDunBytes(text: string): number {
   return bytes;
 }
 
-/** Where an NBD server listens. */
-export type ListenAddress =
-  | { readonly kind: "unix"; readonly path: string }
-  /** Port 0 takes any free port; the export's URI tells which. */
-  | { readonly kind: "tcp"; readonly host: string; readonly port: number };
-
-/** An address from `"unix:PATH"`, `"tcp:HOST:PORT"` or `"tcp:[IPV6]:PORT"`. @throws ValueError */
-export function parseListenAddress(text: string): ListenAddress {
+/**
+ * An address from `"unix:PATH"`, `"tcp:HOST:PORT"` or `"tcp:[IPV6]:PORT"`. Port 0 takes any free port.
+ *
+ * @throws ValueError
+ */
+export function parseListenAddress(text: string): NbdAddress {
   const unix = /^unix:(.+)$/s.exec(text);
-  if (unix !== null) return { kind: "unix", path: unix[1]! };
+  if (unix !== null) return { unix: unix[1]! };
   const tcp = /^tcp:(?:\[([0-9a-f:.]+)\]|([^:[\]]+)):(\d{1,5})$/i.exec(text);
   const port = Number(tcp?.[3] ?? Number.NaN);
   if (tcp === null || port > 65535) {
     throw new ValueError("expected unix:PATH or tcp:HOST:PORT: unix:./disk.sock, tcp:127.0.0.1:10809");
   }
-  return { kind: "tcp", host: (tcp[1] ?? tcp[2])!, port };
+  return { host: (tcp[1] ?? tcp[2])!, port };
 }
 
 /** The address as {@link parseListenAddress} reads it. */
-export function formatListenAddress(address: ListenAddress): string {
-  if (address.kind === "unix") return `unix:${address.path}`;
+export function formatListenAddress(address: NbdAddress): string {
+  if ("unix" in address) return `unix:${address.unix}`;
   return `tcp:${address.host.includes(":") ? `[${address.host}]` : address.host}:${address.port}`;
 }
 

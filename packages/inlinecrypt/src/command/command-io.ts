@@ -22,6 +22,9 @@ export type StopSignal = "SIGINT" | "SIGTERM";
 /** The real one. */
 export function processIo(): CommandIo {
   const { stdin, stdout, stderr, env } = process;
+  // A reader that leaves early (`| head`) must not end the process with an uncaught error. Who cares asks `write`.
+  stdout.on("error", () => {});
+  stderr.on("error", () => {});
   return { stdin, stdout, stderr, env, signals: process, exitNow: (code) => process.exit(code) };
 }
 

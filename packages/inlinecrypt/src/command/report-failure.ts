@@ -10,7 +10,8 @@ import type { CommandIo } from "./command-io.js";
  */
 export function reportFailure(io: CommandIo, error: unknown, json: boolean): ExitCode {
   const exitCode = error instanceof UsageError ? ExitCode.USAGE : ExitCode.FAILED;
-  if (json) io.stderr.write(`${JSON.stringify({ level: "error", msg: messageOf(error), exitCode, ...details(error) })}\n`);
+  if (json)
+    io.stderr.write(`${JSON.stringify({ level: "error", msg: messageOf(error), exitCode, ...details(error) })}\n`);
   else for (const line of messageOf(error).split("\n")) io.stderr.write(`inlinecrypt: ${line}\n`);
   return exitCode;
 }
@@ -24,7 +25,9 @@ function messageOf(error: unknown): string {
 
 function details(error: unknown): object {
   if (error instanceof StackFileError) return { file: error.file, problems: error.problems };
-  return error instanceof BlkError || error instanceof SkcipherError || isSystemError(error) ? { code: error.code } : {};
+  return error instanceof BlkError || error instanceof SkcipherError || isSystemError(error)
+    ? { code: error.code }
+    : {};
 }
 
 function isExpected(error: unknown): error is Error {

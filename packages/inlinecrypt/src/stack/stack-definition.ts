@@ -1,4 +1,5 @@
-import type { ListenAddress } from "../values.js";
+import type { CryptoModeName } from "@inlinecrypt/blk-crypto-profile";
+import type { NbdAddress } from "@inlinecrypt/nbd";
 
 /** A disk in a file, created sparse when `size` is given and the file does not exist. */
 export interface LoopDefinition {
@@ -23,7 +24,7 @@ export type DeviceDefinition = LoopDefinition | RamDefinition;
 /** A key and what it is used for. */
 export interface KeyDefinition {
   /** Name in the kernel's table. @default "AES-256-XTS" */
-  readonly mode?: string | undefined;
+  readonly mode?: CryptoModeName | undefined;
   /** Bytes of a data unit: a power of two, 512 to 65536. @default 4096 */
   readonly dataUnitSize?: number | undefined;
   /** Bytes of the largest DUN used with the key. @default as many as the volumes of this key need */
@@ -44,7 +45,7 @@ export interface VolumeDefinition {
 /** A volume under a name on an NBD server; exports with the same address share the server. */
 export interface ExportDefinition {
   readonly volume: string;
-  readonly nbd: ListenAddress;
+  readonly nbd: NbdAddress;
   /** @default the volume's name */
   readonly name?: string | undefined;
   /** @default false */

@@ -120,8 +120,8 @@ function resolvePaths(definition: StackDefinition, folder: string): StackDefinit
 }
 
 function resolveExport(definition: ExportDefinition, folder: string): ExportDefinition {
-  if (definition.nbd.kind !== "unix") return definition;
-  return { ...definition, nbd: { kind: "unix", path: resolve(folder, definition.nbd.path) } };
+  if (!("unix" in definition.nbd)) return definition;
+  return { ...definition, nbd: { unix: resolve(folder, definition.nbd.unix) } };
 }
 
 function mapValues<From, To>(from: Readonly<Record<string, From>>, map: (value: From) => To): Record<string, To> {

@@ -5,6 +5,7 @@ import {
   parseDun,
   parseDunBytes,
   parseListenAddress,
+  parseModeName,
   ValueError,
 } from "../values.js";
 import type { StackDefinition } from "./stack-definition.js";
@@ -37,7 +38,7 @@ const ramSchema = object("a device", {
 });
 
 const keySchema = object("a key", {
-  mode: z.string(expecting("the name of a mode, such as AES-256-XTS")).optional(),
+  mode: written(parseModeName, "the name of a mode, such as AES-256-XTS").optional(),
   dataUnitSize: written(parseDataUnitBytes, "a power of two from 512 to 65536").optional(),
   dunBytes: written(parseDunBytes, "a number of bytes from 1 to 32").optional(),
   file: fileSchema,
