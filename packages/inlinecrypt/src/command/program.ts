@@ -1,0 +1,131 @@
+import { Argument, Command, InvalidArgumentError, Option } from "commander";
+import { KEY_DEFAULTS } from "../stack/stack-definition.js";
+import {
+  parseDataUnitBytes,
+  parseDiskBytes,
+  parseDun,
+  parseListenAddress,
+  parseModeName,
+  ValueError,
+} from "../values.js";
+import { packageVersion } from "../version.js";
+import { type CommandIo, wantsColor } from "./command-io.js";
+import { type CryptFlags, crypt } from "./crypt.js";
+import { type DemoFlags, demo } from "./demo.js";
+import { engines } from "./engines.js";
+import { examples } from "./examples.js";
+import { type ServeFlags, serve } from "./serve.js";
+
+/** The command line: what there is, what it takes, and what it calls. With `json`, usage errors are left to the caller. */
+export function createProgram(io: CommandIo, json: boolean): Command {
+  const program = new Command("inlinecrypt")
+    .description("Encrypted disks over NBD, with the ciphertext the Linux kernel's inline encryption writes.")
+    .version(packageVersion())
+    .configureOutput({
+      writeOut: (text) => io.stdout.write(text),
+      writeErr: (text) => void (json || io.stderr.write(text)),
+      outputError: (text, write) => write(text.replace(/^error: /, "inlinecrypt: ")),
+      getOutHasColors: () => wantsColor(io.stdout, io.env),
+      getErrHasColors: () => wantsColor(io.stderr, io.env),
+    })
+    .showHelpAfterError("(--help shows what there is)")
+    .addHelpText("after", examples.program)
+    .exitOverride();
+  addServe(program, io);
+  addCrypt(program, io);
+  addEngines(program, io);
+  addDemo(program, io);
+  return program;
+}
+
+function addServe(program: Command, io: CommandIo): void {
+  program
+    .command("serve")
+    .summary("serve disks over NBD until SIGINT or SIGTERM")
+    .description(
+      "Serves the exports of a stack file, or one file given by flags, over NBD until SIGINT or SIGTERM.\n" +
+        'Prints "listening URI" on stdout for each export when clients can connect; logs go to stderr.',
+    )
+    .argument("[stack]", "stack file (YAML); without one, --file and --key-file")
+    .option("--file <image>", "file or block device to serve")
+    .addOption(value("--size <bytes>", "create the file, sparse, when it does not exist", parseDiskBytes))
+    .option("--key-file <key>", "key: raw bytes or hex")
+    .addOption(modeOption())
+    .addOption(dataUnitSizeOption())
+    .addOption(firstDunOption())
+    .addOption(
+      value("--listen <address>", "unix:PATH or tcp:HOST:PORT (default: unix:inlinecrypt.sock)", parseListenAddress),
+    )
+    .option("--export <name>", "name that clients ask for (default: the empty name)")
+    .option("--read-only", "refuse writes; the file is opened for reading only")
+    .option("--no-fallback", "fail unless the device encrypts in hardware")
+    .option("--json", "ready lines and logs as JSON")
+    .addHelpText("after", examples.serve)
+    .action((stack: string | undefined, flags: ServeFlags, command: Command) =>
+      serve(io, stack, flags, (name) => command.getOptionValueSource(name) === "cli"),
+    );
+}
+
+function addCrypt(program: Command, io: CommandIo): void {
+  program
+    .command("crypt")
+    .summary("encrypt or decrypt stdin to stdout, as the disk would")
+    .description(
+      "En- or decrypts whole data units from stdin to stdout. Data unit i gets the number FIRST-DUN + i, as on a disk.",
+    )
+    .addArgument(new Argument("<direction>", "which way").choices(["encrypt", "decrypt"]))
+    .requiredOption("--key-file <key>", "key: raw bytes or hex")
+    .addOption(modeOption())
+    .addOption(dataUnitSizeOption())
+    .addOption(firstDunOption())
+    .addHelpText("after", examples.crypt)
+    .action((direction: "encrypt" | "decrypt", flags: CryptFlags) => crypt(io, direction, flags));
+}
+
+function addEngines(program: Command, io: CommandIo): void {
+  program
+    .command("engines")
+    .summary("show which cipher engines run here, and why one does not")
+    .description("Shows the cipher engines, what they compute, and which one serves.")
+    .option("--json", "as JSON")
+    .action((flags: { json?: boolean }) => engines(io, flags.json ?? false));
+}
+
+function addDemo(program: Command, io: CommandIo): void {
+  program
+    .command("demo")
+    .summary("store a file on a throw-away encrypted disk, and look at both sides")
+    .description(
+      "Makes a key and a disk in a temporary folder, serves it, stores a file through its own NBD connection, reads it\n" +
+        "back, and shows what the client sees beside what the medium holds. Leaves nothing behind.",
+    )
+    .argument("[path]", "file to store (default: generated text)")
+    .option("--image <image>", "file to store when no path is given; unpacked first when it is gzip")
+    .addHelpText("after", examples.demo)
+    .action((path: string | undefined, flags: DemoFlags) => demo(io, path, flags));
+}
+
+function modeOption(): Option {
+  return value("--mode <mode>", "encryption mode", parseModeName).default(KEY_DEFAULTS.mode);
+}
+
+function dataUnitSizeOption(): Option {
+  return value("--data-unit-size <bytes>", "power of two, 512 to 65536", parseDataUnitBytes).default(
+    KEY_DEFAULTS.dataUnitSize,
+  );
+}
+
+function firstDunOption(): Option {
+  return value("--first-dun <number>", "number of the first data unit, decimal or 0x", parseDun).default(0n, "0");
+}
+
+function value(flags: string, description: string, parse: (text: string) => unknown): Option {
+  return new Option(flags, description).argParser((text) => {
+    try {
+      return parse(text);
+    } catch (error) {
+      if (error instanceof ValueError) throw new InvalidArgumentError(error.message);
+      throw error;
+    }
+  });
+}

@@ -1,0 +1,122 @@
+import { type BlockDevice, BlockLayer, HostExecutor, type Tracer, Volume } from "@inlinecrypt/blk-core";
+import { BlkCryptoFallback } from "@inlinecrypt/blk-crypto-fallback";
+import type { BlkCryptoKey, KeyslotInfo } from "@inlinecrypt/blk-crypto-profile";
+import type { NbdEvent } from "@inlinecrypt/nbd";
+import type { SkcipherEngine } from "@inlinecrypt/skcipher";
+import { chooseEngine } from "../engines.js";
+import { openDevice } from "./open-device.js";
+import { openKeys } from "./open-keys.js";
+import { serveExports } from "./serve-exports.js";
+import type { StackDefinition } from "./stack-definition.js";
+import { Unwinder } from "./unwinder.js";
+
+export interface StackOptions {
+  /** Computes what no hardware does. @default the first of `createEngines` that runs here */
+  readonly engine?: SkcipherEngine;
+  /** Hears what a person should know, such as a key file that everyone can read. */
+  readonly warn?: (message: string) => void;
+  /** Hears of failures in the block layer that nobody else is told. */
+  readonly tracer?: Tracer;
+  /** Hears of NBD clients. */
+  readonly onNbdEvent?: (event: NbdEvent) => void;
+}
+
+/** A volume of a stack. */
+export interface StackVolume {
+  readonly volume: Volume;
+  /** Null: plain. */
+  readonly key: BlkCryptoKey | null;
+  /** DUN of the first data unit. */
+  readonly firstDun: bigint;
+}
+
+/** An export that clients can connect to. */
+export interface StackExport extends StackVolume {
+  readonly name: string;
+  /** Where clients find it: `nbd+unix:///NAME?socket=PATH` or `nbd://HOST:PORT/NAME`. */
+  readonly uri: string;
+}
+
+/** A running stack. Everything in it ends with it. */
+export interface Stack extends AsyncDisposable {
+  readonly devices: ReadonlyMap<string, BlockDevice>;
+  readonly volumes: ReadonlyMap<string, StackVolume>;
+  /** In the definition's order. */
+  readonly exports: readonly StackExport[];
+  /** The software fallback's keyslots; none without a fallback. */
+  fallbackSlotTable(): KeyslotInfo[];
+  /**
+   * Top-down: stops taking requests, finishes those it has, evicts and wipes the keys, puts all data on the medium and
+   * closes the devices. Idempotent.
+   *
+   * @throws what failed on the way, when all the rest has been closed too
+   */
+  close(): Promise<void>;
+}
+
+/**
+ * Builds a stack bottom-up: devices, keys, volumes, exports. When a part fails, those before it are closed again.
+ *
+ * @param definition - from `loadStackFile`, or written by hand; names must lead somewhere
+ * @throws RequestError, BlkError or SkcipherError with what failed and why
+ */
+export async function buildStack(definition: StackDefinition, options: StackOptions = {}): Promise<Stack> {
+  const unwinder = new Unwinder();
+  try {
+    return await build(definition, options, unwinder);
+  } catch (failure) {
+    // The first failure is the one to report; what closing adds to it is most often its consequence.
+    await unwinder.unwind().catch((closing) => options.warn?.(`while closing: ${closing}`));
+    throw failure;
+  }
+}
+
+async function build(definition: StackDefinition, options: StackOptions, unwinder: Unwinder): Promise<Stack> {
+  const engine = definition.cryptoFallback === false ? null : (options.engine ?? chooseEngine());
+  const fallback = engine && newFallback(engine, unwinder);
+  const layer = newLayer(fallback, options);
+  const devices = new Map<string, BlockDevice>();
+  for (const [name, device] of Object.entries(definition.devices)) {
+    devices.set(name, await openDevice(layer, name, device, unwinder));
+  }
+  const keys = await openKeys(definition, devices, engine, options, unwinder);
+  const volumes = openVolumes(definition, devices, keys);
+  const exports = await serveExports(definition.exports ?? [], volumes, options, unwinder);
+  return {
+    devices,
+    volumes,
+    exports,
+    fallbackSlotTable: () => fallback?.slotTable() ?? [],
+    close: () => unwinder.unwind(),
+    [Symbol.asyncDispose]: () => unwinder.unwind(),
+  };
+}
+
+function newFallback(engine: SkcipherEngine, unwinder: Unwinder): BlkCryptoFallback {
+  const fallback = new BlkCryptoFallback({ engine });
+  unwinder.defer(() => fallback[Symbol.dispose]());
+  return fallback;
+}
+
+function newLayer(fallback: BlkCryptoFallback | null, { tracer }: StackOptions): BlockLayer {
+  const executor = new HostExecutor();
+  return new BlockLayer({
+    executor,
+    ...(fallback === null ? {} : { cryptoFallback: fallback }),
+    ...(tracer === undefined ? {} : { tracer }),
+  });
+}
+
+function openVolumes(
+  { volumes = {} }: StackDefinition,
+  devices: ReadonlyMap<string, BlockDevice>,
+  keys: ReadonlyMap<string, BlkCryptoKey>,
+): Map<string, StackVolume> {
+  const opened = new Map<string, StackVolume>();
+  for (const [name, { device, key: keyName, firstDun = 0n }] of Object.entries(volumes)) {
+    const bdev = devices.get(device)!;
+    const key = keyName === undefined ? null : keys.get(keyName)!;
+    opened.set(name, { volume: new Volume(bdev, key && { key, firstDun }), key, firstDun });
+  }
+  return opened;
+}
