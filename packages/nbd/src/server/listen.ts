@@ -3,6 +3,9 @@ import { connect, type ListenOptions, type Server } from "node:net";
 import { BlkError, type ErrnoCode } from "@inlinecrypt/blk-core";
 import type { NbdAddress } from "../protocol/uri.js";
 
+/** Longest path of a unix socket in bytes; the system would silently cut a longer one. */
+const MAX_PATH_BYTES = process.platform === "linux" ? 107 : 103;
+
 /**
  * Makes a server listen, and returns where: the port is the actual one. A socket file that nobody listens on is
  * replaced; one with a listener, and any other kind of file, never.
@@ -24,6 +27,9 @@ export async function listenOn(server: Server, address: NbdAddress): Promise<Nbd
 }
 
 async function listenOnPath(server: Server, path: string): Promise<void> {
+  if (Buffer.byteLength(path) > MAX_PATH_BYTES) {
+    throw new BlkError("EINVAL", "nbd_listen", `${path} is too long for a socket: at most ${MAX_PATH_BYTES} bytes`);
+  }
   try {
     await tryListen(server, { path });
   } catch (error) {

@@ -223,7 +223,7 @@ export class Transmission implements RequestOwner {
   }
 
   #resumeSoon(): void {
-    if (this.#parsing || this.#dead) return;
+    if (this.#dead) return;
     if (this.#stalled || this.#intakeEnded || this.#refusing) this.exported.layer.executor.queueWork(this.#work);
   }
 

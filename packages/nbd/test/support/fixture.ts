@@ -28,6 +28,7 @@ export class Fixture {
   readonly address: { unix: string };
   readonly #clients: (RawClient | NbdClient)[] = [];
   #eventWaiters: (() => void)[] = [];
+  #stopped = false;
 
   private constructor(folder: string, options: FixtureOptions) {
     const { disk, dataUnitBytes, readOnly, ...serverOptions } = options;
@@ -94,8 +95,10 @@ export class Fixture {
     throw new Error("the condition did not come true");
   }
 
-  /** Closes everything and checks that nothing was left behind. */
+  /** Closes everything and checks that nothing was left behind. Idempotent. */
   async stop(): Promise<void> {
+    if (this.#stopped) return;
+    this.#stopped = true;
     this.disk.manual = false;
     this.disk.releaseAll();
     for (const client of this.#clients) client.destroy();

@@ -62,14 +62,16 @@ function u32(value: number): string {
 /** A socket a test speaks hand-written NBD over. */
 export class RawClient {
   readonly socket: Socket;
-  #received: Buffer = Buffer.alloc(0);
+  #chunks: Buffer[] = [];
+  #receivedBytes = 0;
   #ended = false;
   #wake: () => void = () => {};
 
   constructor(address: NbdAddress) {
     this.socket = connect("unix" in address ? { path: address.unix } : address);
     this.socket.on("data", (chunk) => {
-      this.#received = Buffer.concat([this.#received, chunk]);
+      this.#chunks.push(chunk);
+      this.#receivedBytes += chunk.length;
       this.#wake();
     });
     this.socket.on("error", () => {});
@@ -93,19 +95,25 @@ export class RawClient {
 
   /** The next `bytes` bytes. */
   async read(bytes: number): Promise<Buffer> {
-    while (this.#received.length < bytes) {
-      if (this.#ended) throw new Error(`the server closed after ${this.#received.length} of ${bytes} bytes`);
+    while (this.#receivedBytes < bytes) {
+      if (this.#ended) throw new Error(`the server closed after ${this.#receivedBytes} of ${bytes} bytes`);
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
     }
-    const result = this.#received.subarray(0, bytes);
-    this.#received = this.#received.subarray(bytes);
-    return result;
+    const received = Buffer.concat(this.#chunks);
+    this.#chunks = [received.subarray(bytes)];
+    this.#receivedBytes -= bytes;
+    return received.subarray(0, bytes);
   }
 
   async readHex(bytes: number): Promise<string> {
     return toHex(await this.read(bytes));
+  }
+
+  /** Bytes received and not read. */
+  get receivedBytes(): number {
+    return this.#receivedBytes;
   }
 
   /** Everything up to the end of the connection. */
@@ -115,7 +123,7 @@ export class RawClient {
         this.#wake = resolve;
       });
     }
-    return this.read(this.#received.length);
+    return this.read(this.#receivedBytes);
   }
 
   /** Sends a request with its payload, and returns the error and the data of the reply. */

@@ -1,0 +1,149 @@
+import { ReqOp } from "@inlinecrypt/blk-core";
+import { describe, expect, it } from "vitest";
+import { Fixture, pattern, settle, stopFixturesAfterEach } from "../support/fixture.js";
+import { hex, replyHex, requestHex } from "../support/raw-client.js";
+
+stopFixturesAfterEach();
+
+const MIB = 1 << 20;
+const [READ, WRITE] = [0, 1] as const;
+
+function cookie(index: number): string {
+  return index.toString(16).padStart(16, "0");
+}
+
+function reads(count: number, bytes: number): Buffer {
+  const requests: string[] = [];
+  for (let index = 0; index < count; index++) {
+    // Every second block, so that nothing merges and each request is one of the device's.
+    requests.push(requestHex({ type: READ, offset: index * 1024, bytes, cookie: cookie(index) }));
+  }
+  return hex(requests.join(""));
+}
+
+describe("backpressure", () => {
+  it("takes no more requests of a connection than its bound, however slow the device", async () => {
+    const fixture = await Fixture.start({ disk: { manual: true }, maxInFlight: 8 });
+    const client = await fixture.raw();
+    client.send(reads(500, 512));
+    await fixture.until(() => fixture.disk.held.length === 8);
+    await settle();
+    expect(fixture.disk.held.length).toBe(8);
+    expect(fixture.server.inFlightBytes).toBe(8 * 4096);
+    fixture.disk.release();
+    await fixture.until(() => fixture.disk.held.length === 8);
+    fixture.disk.manual = false;
+    fixture.disk.releaseAll();
+    const replies = await client.read(500 * (16 + 512));
+    const cookies = new Set<string>();
+    for (let at = 0; at < replies.length; at += 528) {
+      expect(replies.readUInt32BE(at + 4)).toBe(0);
+      cookies.add(replies.subarray(at + 8, at + 16).toString("hex"));
+    }
+    expect(cookies.size).toBe(500);
+  });
+
+  it("bounds the memory of writes, and lets one larger than the bound in alone", async () => {
+    const fixture = await Fixture.start({
+      disk: { bytes: 8 * MIB, manual: true },
+      maxInFlightBytes: 2 * MIB,
+    });
+    const client = await fixture.raw();
+    const data = pattern(3 * MIB);
+    for (const [index, bytes] of [MIB, MIB, MIB, 3 * MIB, 512].entries()) {
+      const header = requestHex({ type: WRITE, offset: index * MIB, bytes, cookie: cookie(index) });
+      client.send(Buffer.concat([hex(header), data.subarray(0, bytes)]));
+    }
+    const peaks: number[] = [];
+    for (let replies = 0; replies < 5; ) {
+      await settle(20);
+      peaks.push(fixture.server.inFlightBytes);
+      fixture.disk.release();
+      replies = Math.floor(client.receivedBytes / 16);
+    }
+    expect(Math.max(...peaks)).toBe(3 * MIB);
+    expect(fixture.disk.medium.subarray(3 * MIB, 4 * MIB)).toEqual(data.subarray(0, MIB));
+  });
+
+  it("stops taking requests of a client that does not read, and serves the others", async () => {
+    const fixture = await Fixture.start({ disk: { bytes: 4 * MIB } });
+    const [lazy, busy] = [await fixture.raw(), await fixture.raw()];
+    lazy.socket.pause();
+    lazy.send(Buffer.concat(Array.from({ length: 200 }, () => reads(1, MIB))));
+    await settle(200);
+    const served = fixture.disk.seen.reduce((sum, { bytes }) => sum + bytes, 0);
+    await settle(200);
+    expect(fixture.disk.seen.reduce((sum, { bytes }) => sum + bytes, 0)).toBe(served);
+    expect(served).toBeLessThan(40 * MIB);
+    expect(fixture.server.inFlightBytes).toBeLessThanOrEqual(33 * MIB);
+    expect((await busy.request({ type: WRITE, bytes: 512 }, pattern(512))).error).toBe(0);
+    lazy.socket.resume();
+    await lazy.read(200 * (16 + MIB));
+  });
+
+  it("lets go of everything when a client that does not read vanishes", async () => {
+    const fixture = await Fixture.start({ disk: { bytes: 4 * MIB } });
+    const lazy = await fixture.raw();
+    lazy.socket.pause();
+    lazy.send(Buffer.concat(Array.from({ length: 50 }, () => reads(1, MIB))));
+    await fixture.until(() => fixture.server.inFlightBytes > 0);
+    await settle(100);
+    await lazy.destroy();
+    await fixture.until(() => fixture.server.connectionCount === 0 && fixture.server.inFlightBytes === 0);
+  });
+
+  it("waits when the block layer has no bio free", async () => {
+    const fixture = await Fixture.start({ disk: { manual: true } });
+    const bios = fixture.layer.bioSet;
+    const taken = Array.from({ length: bios.capacity }, () => bios.tryAlloc(null, ReqOp.READ)!);
+    const client = await fixture.raw();
+    client.send(reads(3, 512));
+    await settle();
+    expect(fixture.disk.seen).toEqual([]);
+    for (const bio of taken) bio.put();
+    await fixture.until(() => fixture.disk.held.length === 3);
+    fixture.disk.manual = false;
+    fixture.disk.releaseAll();
+    await client.read(3 * 528);
+  });
+});
+
+describe("a client that vanishes", () => {
+  it("in the middle of a write: nothing of it is applied, others go on", async () => {
+    const fixture = await Fixture.start();
+    const [one, two] = [await fixture.raw(), await fixture.raw()];
+    const data = pattern(64 * 1024);
+    one.send(Buffer.concat([hex(requestHex({ type: WRITE, bytes: data.length })), data.subarray(0, 40_000)]));
+    await fixture.until(() => fixture.server.inFlightBytes > 0);
+    await settle();
+    await one.destroy();
+    await fixture.until(() => fixture.server.connectionCount === 1);
+    expect(fixture.disk.seen).toEqual([]);
+    expect(fixture.server.inFlightBytes).toBe(0);
+    expect((await two.request({ type: READ, bytes: 512 }, undefined, 512)).data).toEqual(Buffer.alloc(512));
+  });
+
+  it("in the middle of a header", async () => {
+    const fixture = await Fixture.start();
+    const one = await fixture.raw();
+    one.send("25609513 0000 0001");
+    await settle();
+    await one.destroy();
+    expect(await fixture.event("disconnect")).toMatchObject({ reason: "the client closed the connection" });
+  });
+
+  it("with requests in flight: they end quietly, their locks are released", async () => {
+    const fixture = await Fixture.start({ disk: { manual: true } });
+    const [one, two] = [await fixture.raw(), await fixture.raw()];
+    one.send(Buffer.concat([hex(requestHex({ type: WRITE, offset: 100, bytes: 10 })), pattern(10)]));
+    one.send(reads(4, 512).subarray(28));
+    await fixture.until(() => fixture.disk.held.length === 4);
+    await one.destroy();
+    two.send(Buffer.concat([hex(requestHex({ type: WRITE, offset: 200, bytes: 10 })), pattern(10)]));
+    await settle();
+    fixture.disk.manual = false;
+    fixture.disk.releaseAll();
+    expect(await two.readHex(16)).toBe(replyHex(0));
+    expect(fixture.disk.medium.subarray(200, 210)).toEqual(pattern(10));
+  });
+});
