@@ -76,6 +76,20 @@ describe("the bounce bio", () => {
     expect(rig.stored(68, 4096)).toEqual(ciphertextOf(data, makeKey(), 0n));
   });
 
+  it("[FB-10] is not remapped from its partition a second time", () => {
+    const key = makeKey();
+    rig = makeRig({}, key);
+    const partition = rig.bdev.disk.partition("test0p1", 64, 64);
+    const bio = rig.layer.bioSet.tryAlloc(partition, ReqOp.WRITE)!;
+    bio.sector = 70;
+    bio.remapped = true;
+    bio.addBuffer(pattern(512));
+    bio.setCryptCtx(key, new Uint32Array(8));
+    rig.layer.submitBio(bio);
+    bio.put();
+    expect(rig.disk.log).toEqual(["WRITE 70+1"]);
+  });
+
   it("[FB-22] holds no keyslot while the device works", () => {
     rig = makeRig();
     rig.disk.synchronous = false;
@@ -193,6 +207,14 @@ describe("a write that cannot be encrypted", () => {
     const io = rig.write([pattern(512), pattern(512)]);
     expect([io.ends, rig.disk.log]).toEqual([[BlkStatus.IOERR], []]);
     expect(rig.tracer.events).toEqual(['crypto_skcipher_encrypt {"error":"EIO"}']);
+  });
+
+  it("[FB-14] gives back all it took: the next write finds the only bounce free", () => {
+    rig = makeRig({ bounceCount: 1 });
+    rig.engine.callsLeft = 0;
+    for (let again = 0; again < 2; again++) expect(rig.write(pattern(512)).ends).toEqual([BlkStatus.IOERR]);
+    rig.engine.callsLeft = 1;
+    expect(rig.write(pattern(512)).ends).toEqual([BlkStatus.OK]);
   });
 
   it("[FB-14] earlier bounces complete before it ends", () => {

@@ -117,6 +117,17 @@ describe("waiting for keyslots", () => {
     rig.put(waiting[1]);
   });
 
+  it("[PROF-9] [PROF-13] nor do two waiters with one key get two slots that become idle at once", () => {
+    const { log } = start(2);
+    const holders = [rig.get(a), rig.get(b)];
+    const waiting = [rig.get(c), rig.get(c)];
+    holders.map(rig.put);
+    rig.executor.runUntilIdle();
+    expect(waiting.map((each) => each.slotIndex)).toEqual([0, 0]);
+    expect(log.slice(2)).toEqual(["program 0 2"]);
+    waiting.map(rig.put);
+  });
+
   it("[PROF-13] a key that is in a slot is used although others wait", () => {
     start(1);
     const holder = rig.get(a);
