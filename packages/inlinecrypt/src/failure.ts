@@ -18,6 +18,25 @@ export class RequestError extends Error {
   override readonly name = "RequestError";
 }
 
+/** A signal ended the command before it was done; it exits as a shell says of a process that died of the signal. */
+export class InterruptedError extends Error {
+  override readonly name = "InterruptedError";
+  readonly exitCode: number;
+
+  constructor(signal: StopSignal) {
+    super(`interrupted by ${signal}`);
+    this.exitCode = signalExitCode(signal);
+  }
+}
+
+/** The signals that ask a command to stop. */
+export type StopSignal = "SIGINT" | "SIGTERM";
+
+/** 128 and the signal's number. */
+export function signalExitCode(signal: StopSignal): number {
+  return signal === "SIGINT" ? 130 : 143;
+}
+
 /** Whether `error` comes from the operating system by way of Node: it has a `code` such as `"ENOENT"`. */
 export function isSystemError(error: unknown): error is NodeJS.ErrnoException {
   return error instanceof Error && typeof (error as NodeJS.ErrnoException).syscall === "string";

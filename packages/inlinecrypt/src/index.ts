@@ -3,8 +3,8 @@
  *
  * @packageDocumentation
  */
-export type { CommandIo, SignalSource, StopSignal } from "./command/command-io.js";
-export { RequestError, UsageError } from "./failure.js";
+export type { CommandIo, SignalSource } from "./command/command-io.js";
+export { RequestError, type StopSignal, UsageError } from "./failure.js";
 export { main } from "./main.js";
 export { buildStack, type Stack, type StackExport, type StackOptions, type StackVolume } from "./stack/build-stack.js";
 export type {

@@ -1,4 +1,5 @@
 import type { Readable, Writable } from "node:stream";
+import type { StopSignal } from "../failure.js";
 
 /** The part of `process` that a command uses: tests pass their own. */
 export interface CommandIo {
@@ -16,8 +17,6 @@ export interface SignalSource {
   on(signal: StopSignal, listener: () => void): unknown;
   off(signal: StopSignal, listener: () => void): unknown;
 }
-
-export type StopSignal = "SIGINT" | "SIGTERM";
 
 /** The real one. */
 export function processIo(): CommandIo {

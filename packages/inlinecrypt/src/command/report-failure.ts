@@ -1,6 +1,6 @@
 import { BlkError } from "@inlinecrypt/blk-core";
 import { SkcipherError } from "@inlinecrypt/skcipher";
-import { ExitCode, isSystemError, RequestError, UsageError } from "../failure.js";
+import { ExitCode, InterruptedError, isSystemError, RequestError, UsageError } from "../failure.js";
 import { StackFileError } from "../stack/stack-file.js";
 import type { CommandIo } from "./command-io.js";
 
@@ -8,12 +8,17 @@ import type { CommandIo } from "./command-io.js";
  * Says on stderr why a command failed, and tells the exit code. What nobody expected comes with its stack, because it
  * is this project's mistake.
  */
-export function reportFailure(io: CommandIo, error: unknown, json: boolean): ExitCode {
-  const exitCode = error instanceof UsageError ? ExitCode.USAGE : ExitCode.FAILED;
+export function reportFailure(io: CommandIo, error: unknown, json: boolean): number {
+  const exitCode = exitCodeOf(error);
   if (json)
     io.stderr.write(`${JSON.stringify({ level: "error", msg: messageOf(error), exitCode, ...details(error) })}\n`);
   else for (const line of messageOf(error).split("\n")) io.stderr.write(`inlinecrypt: ${line}\n`);
   return exitCode;
+}
+
+function exitCodeOf(error: unknown): number {
+  if (error instanceof InterruptedError) return error.exitCode;
+  return error instanceof UsageError ? ExitCode.USAGE : ExitCode.FAILED;
 }
 
 function messageOf(error: unknown): string {
@@ -34,6 +39,7 @@ function isExpected(error: unknown): error is Error {
   return (
     error instanceof UsageError ||
     error instanceof RequestError ||
+    error instanceof InterruptedError ||
     error instanceof BlkError ||
     error instanceof SkcipherError ||
     isSystemError(error)

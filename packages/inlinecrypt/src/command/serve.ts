@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import type { CryptoModeName } from "@inlinecrypt/blk-crypto-profile";
-import type { NbdAddress } from "@inlinecrypt/nbd";
+import type { NbdAddress, NbdEvent } from "@inlinecrypt/nbd";
+import type { Logger } from "pino";
 import { UsageError } from "../failure.js";
 import { buildStack, type StackExport } from "../stack/build-stack.js";
 import type { StackDefinition } from "../stack/stack-definition.js";
@@ -58,6 +59,7 @@ export async function serve(
   await using stack = await buildStack(definition, {
     warn: (message) => logger.warn(message),
     tracer: { trace: (event, detail) => logger.warn(detail, event) },
+    onNbdEvent: (event) => logNbdEvent(logger, event),
   });
   for (const served of stack.exports) {
     logger.info(describe(served));
@@ -106,6 +108,11 @@ function definitionFromFlags(flags: ServeFlags): StackDefinition {
 /** A client may run in another folder. */
 function absolute(address: NbdAddress): NbdAddress {
   return "unix" in address ? { unix: resolve(address.unix) } : address;
+}
+
+function logNbdEvent(logger: Logger, { type, ...detail }: NbdEvent): void {
+  const level = type === "violation" || type === "refused" ? "warn" : "info";
+  logger[level](detail, `client: ${type}`);
 }
 
 function readyJson({ uri, name, volume }: StackExport): string {

@@ -1,6 +1,5 @@
-import type { CommandIo, StopSignal } from "./command-io.js";
-
-const signalNumbers: Readonly<Record<StopSignal, number>> = { SIGINT: 2, SIGTERM: 15 };
+import { type StopSignal, signalExitCode } from "../failure.js";
+import type { CommandIo } from "./command-io.js";
 
 /**
  * Listens for SIGINT and SIGTERM from its making to its disposal. The first asks the command to stop in its own time;
@@ -11,7 +10,7 @@ export class StopSignals implements Disposable {
   readonly first: Promise<StopSignal>;
   readonly #io: CommandIo;
   readonly #listeners: Readonly<Record<StopSignal, () => void>>;
-  #received = false;
+  #received: StopSignal | null = null;
   #resolve: (signal: StopSignal) => void = () => {};
 
   constructor(io: CommandIo) {
@@ -24,14 +23,19 @@ export class StopSignals implements Disposable {
     io.signals.on("SIGTERM", this.#listeners.SIGTERM);
   }
 
+  /** The first signal, once there was one. */
+  get received(): StopSignal | null {
+    return this.#received;
+  }
+
   [Symbol.dispose](): void {
     this.#io.signals.off("SIGINT", this.#listeners.SIGINT);
     this.#io.signals.off("SIGTERM", this.#listeners.SIGTERM);
   }
 
   #receive(signal: StopSignal): void {
-    if (this.#received) return this.#io.exitNow(128 + signalNumbers[signal]);
-    this.#received = true;
+    if (this.#received !== null) return this.#io.exitNow(signalExitCode(signal));
+    this.#received = signal;
     this.#resolve(signal);
   }
 }

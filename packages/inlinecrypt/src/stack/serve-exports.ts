@@ -1,12 +1,8 @@
 import { type NbdAddress, NbdServer, nbdUri } from "@inlinecrypt/nbd";
-import { RequestError } from "../failure.js";
 import { formatListenAddress } from "../values.js";
 import type { StackExport, StackOptions, StackVolume } from "./build-stack.js";
 import { type ExportDefinition, exportName } from "./stack-definition.js";
 import type { Unwinder } from "./unwinder.js";
-
-/** What fits into `sockaddr_un.sun_path` with the NUL at its end. */
-const SOCKET_PATH_BYTES_MAX = process.platform === "darwin" ? 103 : 107;
 
 /**
  * Starts an NBD server for each address. Unwinding stops them: no new requests, those in flight are finished.
@@ -42,21 +38,9 @@ async function listen(
     volume: volumes.get(definition.volume)!.volume,
     readOnly: definition.readOnly ?? false,
   }));
-  const address = group[0]!.nbd;
-  checkSocketPath(address);
   const server = new NbdServer({ exports, ...(onNbdEvent === undefined ? {} : { onEvent: onNbdEvent }) });
   unwinder.defer(() => server.close());
-  return server.listen(address);
-}
-
-/** Node 20 cuts a longer path short without a word, and listens where no client looks. */
-function checkSocketPath(address: NbdAddress): void {
-  if (!("unix" in address)) return;
-  const pathBytes = Buffer.byteLength(address.unix);
-  if (pathBytes <= SOCKET_PATH_BYTES_MAX) return;
-  throw new RequestError(
-    `the socket path ${address.unix} is ${pathBytes} bytes long, and the system takes ${SOCKET_PATH_BYTES_MAX} at most`,
-  );
+  return server.listen(group[0]!.nbd);
 }
 
 /** The exports of each address, in order. */

@@ -1,5 +1,5 @@
 import { formatListenAddress } from "../values.js";
-import { exportName, type StackDefinition } from "./stack-definition.js";
+import { type ExportDefinition, exportName, type StackDefinition } from "./stack-definition.js";
 import type { StackProblem } from "./stack-schema.js";
 
 /** What is wrong between the parts of a stack: names that lead nowhere, two exports under one name. */
@@ -18,20 +18,47 @@ function volumeProblems({ volumes = {}, devices, keys = {} }: StackDefinition): 
   });
 }
 
-function exportProblems({ exports = [], volumes = {} }: StackDefinition): StackProblem[] {
-  const takenBy = new Map<string, number>();
-  return exports.flatMap((definition, index) => {
-    const problems = [dangling(["exports", index, "volume"], "volume", definition.volume, volumes)];
-    const address = formatListenAddress(definition.nbd);
-    const name = exportName(definition);
-    const first = takenBy.get(`${address}\n${name}`);
-    if (first === undefined) takenBy.set(`${address}\n${name}`, index);
-    else {
-      const message = `${address} has an export named "${name}" already, exports[${first}]; give this one another name`;
-      problems.push(problem(["exports", index], message));
-    }
+function exportProblems(definition: StackDefinition): StackProblem[] {
+  const { exports = [], volumes = {} } = definition;
+  return exports.flatMap((each, index) => {
+    const before = exports.slice(0, index);
+    const problems = [
+      dangling(["exports", index, "volume"], "volume", each.volume, volumes),
+      takenName(each, index, before),
+      dividedDevice(each, index, before, definition),
+    ];
     return problems.filter((found) => found !== null);
   });
+}
+
+function takenName(each: ExportDefinition, index: number, before: readonly ExportDefinition[]): StackProblem | null {
+  const address = formatListenAddress(each.nbd);
+  const first = before.findIndex(
+    (other) => formatListenAddress(other.nbd) === address && exportName(other) === exportName(each),
+  );
+  if (first < 0) return null;
+  return problem(
+    ["exports", index],
+    `${address} has an export named "${exportName(each)}" already, exports[${first}]; give this one another name`,
+  );
+}
+
+/** A server serialises partial writes to a device, and an address has a server of its own. */
+function dividedDevice(
+  each: ExportDefinition,
+  index: number,
+  before: readonly ExportDefinition[],
+  { volumes = {} }: StackDefinition,
+): StackProblem | null {
+  const deviceOf = ({ volume }: ExportDefinition) => (Object.hasOwn(volumes, volume) ? volumes[volume]!.device : null);
+  const device = deviceOf(each);
+  const address = formatListenAddress(each.nbd);
+  const other = before.find((one) => deviceOf(one) === device && formatListenAddress(one.nbd) !== address);
+  if (device === null || other === undefined) return null;
+  return problem(
+    ["exports", index, "nbd"],
+    `device "${device}" is exported on ${formatListenAddress(other.nbd)} already; all exports of a device share an address`,
+  );
 }
 
 function dangling(
