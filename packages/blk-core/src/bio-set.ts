@@ -2,11 +2,11 @@ import { Bio } from "./bio.js";
 import { BioCryptCtx } from "./bio-crypt-ctx.js";
 import type { BlockDevice } from "./block-device.js";
 import { BlkBug } from "./errors.js";
-import { Pool, PoolWaiter } from "./pool.js";
+import { type FailAlloc, Pool, PoolWaiter } from "./pool.js";
 
 /** Makes the pool from which the bios of a block layer take their contexts. */
-export function newCryptCtxPool(capacity: number): Pool<BioCryptCtx> {
-  return new Pool("bio_crypt_ctx", capacity, () => new BioCryptCtx());
+export function newCryptCtxPool(capacity: number, failAlloc: FailAlloc | null): Pool<BioCryptCtx> {
+  return new Pool("bio_crypt_ctx", capacity, () => new BioCryptCtx(), failAlloc);
 }
 
 /**
@@ -18,9 +18,9 @@ export class BioSet {
   readonly cryptCtxPool: Pool<BioCryptCtx>;
   readonly #pool: Pool<Bio>;
 
-  constructor(name: string, capacity: number, cryptCtxPool: Pool<BioCryptCtx>) {
+  constructor(name: string, capacity: number, cryptCtxPool: Pool<BioCryptCtx>, failAlloc: FailAlloc | null = null) {
     this.cryptCtxPool = cryptCtxPool;
-    this.#pool = new Pool(name, capacity, () => new Bio(this));
+    this.#pool = new Pool(name, capacity, () => new Bio(this), failAlloc);
   }
 
   get capacity(): number {

@@ -8,7 +8,7 @@ import { BlkBug } from "./errors.js";
 import type { Executor } from "./executor.js";
 import { BIO_CHUNK_BYTES } from "./limits.js";
 import { opIsFlush, opIsWrite, opOf, ReqFlag, ReqOp } from "./opf.js";
-import type { Pool } from "./pool.js";
+import type { FailAlloc, Pool } from "./pool.js";
 import { BlkStatus } from "./status.js";
 
 /** Hears of events that no status or error tells its caller about: an eviction that failed, a refused context. */
@@ -28,6 +28,8 @@ export interface BlockLayerOptions {
    * @default 1024
    */
   maxBios?: number;
+  /** Makes allocations fail, for tests: see `AllocationFaults` of `@inlinecrypt/blk-sim`. */
+  failAlloc?: FailAlloc;
 }
 
 /**
@@ -39,6 +41,8 @@ export class BlockLayer {
   readonly executor: Executor;
   readonly cryptoFallback: CryptoFallback;
   readonly tracer: Tracer | null;
+  /** For whoever makes pools of this layer's objects. */
+  readonly failAlloc: FailAlloc | null;
   /** All contexts of this layer's bios. */
   readonly cryptCtxPool: Pool<BioCryptCtx>;
   /** Bios for upper layers. @kernel block/bio.c: fs_bio_set */
@@ -54,14 +58,15 @@ export class BlockLayer {
     this.executor = options.executor;
     this.cryptoFallback = options.cryptoFallback ?? noCryptoFallback;
     this.tracer = options.tracer ?? null;
-    this.cryptCtxPool = newCryptCtxPool(4 * maxBios);
-    this.bioSet = new BioSet("fs_bio_set", maxBios, this.cryptCtxPool);
+    this.failAlloc = options.failAlloc ?? null;
+    this.cryptCtxPool = newCryptCtxPool(4 * maxBios, this.failAlloc);
+    this.bioSet = this.newBioSet("fs_bio_set", maxBios);
     this.cryptoFallback.attach(this);
   }
 
   /** Bios of this layer for one user; they share the layer's contexts. */
   newBioSet(name: string, capacity: number): BioSet {
-    return new BioSet(name, capacity, this.cryptCtxPool);
+    return new BioSet(name, capacity, this.cryptCtxPool, this.failAlloc);
   }
 
   /**

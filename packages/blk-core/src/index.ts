@@ -41,7 +41,7 @@ export { GenDisk, type GenDiskOptions } from "./gendisk.js";
 export { HostExecutor } from "./host-executor.js";
 export { BIO_CHUNK_BYTES, defaultLimits, MAX_BLOCK_BYTES, type QueueLimits, validateLimits } from "./limits.js";
 export { opIsFlush, opIsWrite, opOf, ReqFlag, ReqOp } from "./opf.js";
-export { Pool, PoolWaiter } from "./pool.js";
+export { type FailAlloc, Pool, PoolWaiter } from "./pool.js";
 export { RequestQueue } from "./request-queue.js";
 export { BlkStatus, errnoToStatus, statusName, statusToErrno } from "./status.js";
 export { Volume, type VolumeCrypt } from "./volume.js";

@@ -13,6 +13,13 @@ export class PoolWaiter {
 }
 
 /**
+ * Asked at each allocation from a pool of a block layer; true: the pool answers as if all its objects were in use.
+ *
+ * @kernel mm/failslab.c: should_failslab
+ */
+export type FailAlloc = (pool: Pool<unknown>) => boolean;
+
+/**
  * A bounded pool: at most `capacity` objects exist, made on first use, kept for ever. Running out is an answer, not an
  * error: the caller gives up (NOWAIT) or waits.
  *
@@ -23,16 +30,18 @@ export class Pool<T> {
   readonly name: string;
   readonly capacity: number;
   readonly #create: () => T;
+  readonly #failAlloc: FailAlloc | null;
   readonly #free: T[] = [];
   #created = 0;
   #firstWaiter: PoolWaiter | null = null;
   #lastWaiter: PoolWaiter | null = null;
 
-  constructor(name: string, capacity: number, create: () => T) {
+  constructor(name: string, capacity: number, create: () => T, failAlloc: FailAlloc | null = null) {
     if (!Number.isInteger(capacity) || capacity < 1) throw new BlkBug(`pool ${name}: capacity must be 1 or more`);
     this.name = name;
     this.capacity = capacity;
     this.#create = create;
+    this.#failAlloc = failAlloc;
   }
 
   /** Objects handed out and not given back. */
@@ -42,6 +51,7 @@ export class Pool<T> {
 
   /** An object, or null when all are in use. */
   tryGet(): T | null {
+    if (this.#failAlloc?.(this) === true) return null;
     const recycled = this.#free.pop();
     if (recycled !== undefined) return recycled;
     if (this.#created === this.capacity) return null;

@@ -33,6 +33,25 @@ describe("Pool", () => {
     expect(woken).toEqual(["first", "second"]);
   });
 
+  it("has nothing to give when it is told to fail, and loses nothing by it", () => {
+    let fail = true;
+    const asked: string[] = [];
+    const pool = new Pool(
+      "things",
+      1,
+      () => ({}),
+      ({ name }) => {
+        asked.push(name);
+        return fail;
+      },
+    );
+    expect(pool.tryGet()).toBeNull();
+    expect(pool.inUse).toBe(0);
+    fail = false;
+    expect(pool.tryGet()).not.toBeNull();
+    expect(asked).toEqual(["things", "things"]);
+  });
+
   it("refuses an object too many and a capacity of none", () => {
     const pool = new Pool("things", 1, () => ({}));
     expect(() => pool.put({})).toThrow(/things.*more objects came back/);
