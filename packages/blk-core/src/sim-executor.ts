@@ -61,6 +61,11 @@ export class SimExecutor implements Executor {
     return true;
   }
 
+  /** Runs one queued item or, when none is queued, the next timer at its time; false when there was neither. */
+  step(): boolean {
+    return this.runOne() || this.#fireNextBefore(Number.POSITIVE_INFINITY);
+  }
+
   /**
    * Runs work and timers, moving the clock to each deadline, until nothing is left.
    *
@@ -68,8 +73,7 @@ export class SimExecutor implements Executor {
    */
   runUntilIdle(limit = 1_000_000): void {
     for (let step = 0; step < limit; step++) {
-      if (this.runOne()) continue;
-      if (!this.#fireNextBefore(Number.POSITIVE_INFINITY)) return;
+      if (!this.step()) return;
     }
     throw new BlkBug(`the simulation is still busy after ${limit} steps`);
   }

@@ -39,6 +39,16 @@ describe("SimExecutor", () => {
     expect(fired).toEqual(["tie1@10", "tie2@10", "late@20"]);
   });
 
+  it("goes one step at a time, work before timers", () => {
+    const executor = new SimExecutor();
+    const ran: string[] = [];
+    executor.addTimer(new Timer(() => ran.push(`timer@${executor.nowMs()}`)), 7);
+    executor.queueWork(new WorkItem(() => ran.push("work")));
+    expect([executor.step(), ran.length]).toEqual([true, 1]);
+    expect([executor.step(), executor.step()]).toEqual([true, false]);
+    expect(ran).toEqual(["work", "timer@7"]);
+  });
+
   it("re-arms a timer from its own callback and moves a pending one", () => {
     const executor = new SimExecutor();
     let count = 0;
