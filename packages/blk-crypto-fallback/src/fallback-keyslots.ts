@@ -124,9 +124,13 @@ export class FallbackKeyslots implements LlOps {
   keyslotProgram(key: BlkCryptoKey, slotIndex: number): void {
     const cipher = this.#ciphers[key.modeNum]![slotIndex]!;
     if (this.#keyed[slotIndex] !== cipher) this.keyslotEvict(key, slotIndex);
-    this.#keyed[slotIndex] = null;
-    key.withBytes((bytes) => cipher.setKey(bytes));
     this.#keyed[slotIndex] = cipher;
+    try {
+      key.withBytes((bytes) => cipher.setKey(bytes));
+    } catch (error) {
+      this.keyslotEvict(key, slotIndex);
+      throw error;
+    }
   }
 
   /** @kernel block/blk-crypto-fallback.c: blk_crypto_fallback_keyslot_evict */

@@ -102,10 +102,12 @@ describe("keyslots", () => {
     expect(keyed()).toEqual(["xts(aes)"]);
   });
 
-  it("[FB-6] a refused key leaves none in its slot", () => {
+  it.each(["has equal halves", "was wiped"])("[FB-6] a key that %s leaves none in its slot", (what) => {
     rig = makeRig({ slotCount: 1 });
     write();
-    expect(write(makeKey(1, { bytes: new Uint8Array(64) }))).toEqual([BlkStatus.INVAL]);
+    const key = makeKey(1, { bytes: new Uint8Array(64) });
+    if (what === "was wiped") key.wipe();
+    expect(write(key)).toEqual([what === "was wiped" ? BlkStatus.IOERR : BlkStatus.INVAL]);
     expect(rig.engine.keyed).toEqual([]);
     expect(rig.fallback.slotTable()[0]!.key).toBeNull();
   });

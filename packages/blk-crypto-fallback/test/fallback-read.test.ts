@@ -187,6 +187,22 @@ describe("when no more reads may be in flight", () => {
     expect(Buffer.concat(memories).equals(data)).toBe(true);
   });
 
+  it("those who come later stand in line, even when a read has just ended", () => {
+    rig = makeRig({ readCount: 1 });
+    rig.disk.synchronous = false;
+    rig.read(new Uint8Array(512));
+    rig.read(new Uint8Array(512), { sector: 1 });
+    rig.disk.statuses.push(BlkStatus.MEDIUM);
+    rig.disk.complete(0);
+    rig.read(new Uint8Array(512), { sector: 2 });
+    while (!rig.executor.isIdle || rig.disk.taken.length > 0) {
+      rig.executor.runUntilIdle();
+      rig.disk.complete(0);
+      rig.executor.runUntilIdle();
+    }
+    expect(rig.disk.log).toEqual(["READ 0+1", "READ 1+1", "READ 2+1"]);
+  });
+
   it("one that must not wait ends with AGAIN", () => {
     rig = makeRig({ readCount: 1 });
     rig.disk.synchronous = false;
