@@ -73,7 +73,6 @@ export class FallbackKeyslots implements LlOps {
     try {
       while (ciphers.length < this.profile.slotCount) ciphers.push(this.#engine.alloc(mode.cipher));
     } catch (cause) {
-      for (const cipher of ciphers) cipher.clear();
       const reason = (cause as Error).message;
       throw new BlkError("ENOPKG", "blk_crypto_start_using_key", `no cipher for ${mode.name}: ${reason}`, { cause });
     }
