@@ -1,6 +1,6 @@
 import type { Bio } from "./bio.js";
 import type { BlockLayer } from "./block-layer.js";
-import type { QueueLimits } from "./limits.js";
+import type { QueueLimitsInput } from "./limits.js";
 import { RequestQueue } from "./request-queue.js";
 
 /** A driver that takes bios as they are: device-mapper's kind, and RAM disks. */
@@ -17,7 +17,7 @@ export interface BioOps {
 export class BioQueue extends RequestQueue {
   readonly #ops: BioOps;
 
-  constructor(layer: BlockLayer, ops: BioOps, limits: Partial<QueueLimits>) {
+  constructor(layer: BlockLayer, ops: BioOps, limits: QueueLimitsInput) {
     super(layer, limits);
     this.#ops = ops;
   }

@@ -9,7 +9,7 @@ import { bytesWithinLimits, SplitResult } from "./blk-split.js";
 import type { BlockLayer } from "./block-layer.js";
 import { BlkBug, BlkError } from "./errors.js";
 import { Timer } from "./executor.js";
-import type { QueueLimits } from "./limits.js";
+import type { QueueLimitsInput } from "./limits.js";
 import { opfMergeable, opIsFlush, ReqFlag } from "./opf.js";
 import { RequestList } from "./request-list.js";
 import { RequestQueue } from "./request-queue.js";
@@ -38,7 +38,7 @@ const SPLIT_BIOS = 64;
 
 export interface BlkMqQueueOptions {
   ops: BlkMqOps;
-  limits?: Partial<QueueLimits>;
+  limits?: QueueLimitsInput;
   /**
    * Most requests at a time, 1 to 10240; further bios wait.
    *

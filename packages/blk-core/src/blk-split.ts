@@ -19,26 +19,42 @@ export class SplitResult {
 
 /**
  * Measures how much of a bio fits the limits of a queue, never cutting a data unit in two, and checks that its memory
- * is aligned to its data units.
+ * is aligned to its data units and to the device's DMA alignment.
  *
  * @kernel block/blk-merge.c: __bio_split_to_limits
  */
 export function bytesWithinLimits(bio: Bio, limits: QueueLimits, result: SplitResult): void {
   switch (opOf(bio.opf)) {
     case ReqOp.DISCARD:
-      return blocksWithinLimits(bio, limits.maxDiscardSectors, limits.discardGranularityBytes, result);
+      return discardWithinLimits(bio, limits, result);
     case ReqOp.WRITE_ZEROES:
-      return blocksWithinLimits(bio, limits.maxWriteZeroesSectors, limits.logicalBlockBytes, result);
+      return writeZeroesWithinLimits(bio, limits, result);
     default:
       return dataWithinLimits(bio, limits, result);
   }
 }
 
-/** @kernel block/blk-merge.c: bio_split_discard, bio_split_write_zeroes */
-function blocksWithinLimits(bio: Bio, maxSectors: number, granularityBytes: number, result: SplitResult): void {
-  const maxBytes = Math.floor((maxSectors * SECTOR_BYTES) / granularityBytes) * granularityBytes;
-  if (maxBytes === 0) return result.set(BlkStatus.NOTSUPP, 0, 0);
-  result.set(BlkStatus.OK, Math.min(bio.bytes, maxBytes), 1);
+/**
+ * Whole granules; a part ends where the next can start on a granule.
+ *
+ * @kernel block/blk-merge.c: bio_split_discard
+ */
+function discardWithinLimits(bio: Bio, limits: QueueLimits, result: SplitResult): void {
+  const granularity = Math.max(limits.discardGranularityBytes / SECTOR_BYTES, 1);
+  const maxSectors = limits.maxDiscardSectors - (limits.maxDiscardSectors % granularity);
+  if (maxSectors === 0) return result.set(BlkStatus.NOTSUPP, 0, 0);
+  if (bio.sectors <= maxSectors) return result.set(BlkStatus.OK, bio.bytes, 1);
+  const alignment = limits.discardAlignmentBytes / SECTOR_BYTES;
+  const overhang = (bio.sector + maxSectors + granularity - alignment) % granularity;
+  result.set(BlkStatus.OK, (overhang < maxSectors ? maxSectors - overhang : maxSectors) * SECTOR_BYTES, 1);
+}
+
+/** @kernel block/blk-merge.c: bio_split_write_zeroes */
+function writeZeroesWithinLimits(bio: Bio, limits: QueueLimits, result: SplitResult): void {
+  const maxBytes = limits.maxWriteZeroesSectors * SECTOR_BYTES;
+  const wholeBlocks = maxBytes - (maxBytes % limits.logicalBlockBytes);
+  if (wholeBlocks === 0) return result.set(BlkStatus.NOTSUPP, 0, 0);
+  result.set(BlkStatus.OK, Math.min(bio.bytes, wholeBlocks), 1);
 }
 
 /**
@@ -49,24 +65,30 @@ function blocksWithinLimits(bio: Bio, maxSectors: number, granularityBytes: numb
  */
 function dataWithinLimits(bio: Bio, limits: QueueLimits, result: SplitResult): void {
   const dataUnitBytes = bio.cryptCtx === null ? 1 : bio.cryptCtx.key!.dataUnitBytes;
-  const alignBytes = Math.max(limits.logicalBlockBytes, dataUnitBytes);
+  const memoryAlign = Math.max(dataUnitBytes, limits.dmaAlignmentBytes);
   const maxBytes = limits.maxSectors * SECTOR_BYTES;
   let bytes = 0;
   let segmentCount = 0;
   let left = bio.bytes;
   for (let index = bio.vecIndex, done = bio.vecDone; left > 0; index++, done = 0) {
     const vec = bio.vecs[index]!;
+    const start = vec.offset + done;
     const vecBytes = Math.min(vec.bytes - done, left);
-    if ((vec.offset + done) % dataUnitBytes !== 0 || vecBytes % dataUnitBytes !== 0) {
-      return result.set(BlkStatus.INVAL, 0, 0);
-    }
+    if (start % memoryAlign !== 0 || vecBytes % memoryAlign !== 0) return result.set(BlkStatus.INVAL, 0, 0);
     left -= vecBytes;
-    if (segmentCount === limits.maxSegments || bytes === maxBytes) continue;
-    const segments = Math.min(Math.ceil(vecBytes / limits.maxSegmentBytes), limits.maxSegments - segmentCount);
-    bytes = Math.min(bytes + Math.min(vecBytes, segments * limits.maxSegmentBytes), maxBytes);
-    segmentCount += segments;
+    // Once one limit is reached, what follows is only checked.
+    for (let at = 0; at < vecBytes && segmentCount < limits.maxSegments && bytes < maxBytes; segmentCount++) {
+      const segmentBytes = Math.min(maxSegmentBytesAt(limits, start + at), vecBytes - at, maxBytes - bytes);
+      at += segmentBytes;
+      bytes += segmentBytes;
+    }
   }
-  if (bytes < bio.bytes) bytes -= bytes % alignBytes;
+  if (bytes < bio.bytes) bytes -= bytes % Math.max(limits.logicalBlockBytes, dataUnitBytes);
   if (bytes === 0) return result.set(BlkStatus.INVAL, 0, 0);
   result.set(BlkStatus.OK, bytes, segmentCount);
+}
+
+/** Up to the next boundary that no segment crosses. @kernel block/blk-merge.c: get_max_segment_size */
+function maxSegmentBytesAt(limits: QueueLimits, address: number): number {
+  return Math.min(limits.maxSegmentBytes, limits.segmentBoundaryBytes - (address % limits.segmentBoundaryBytes));
 }

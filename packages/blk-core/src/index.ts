@@ -39,9 +39,18 @@ export { BlkBug, BlkError, Errno, type ErrnoCode } from "./errors.js";
 export { type Executor, Timer, WorkItem } from "./executor.js";
 export { GenDisk, type GenDiskOptions } from "./gendisk.js";
 export { HostExecutor } from "./host-executor.js";
-export { BIO_CHUNK_BYTES, defaultLimits, MAX_BLOCK_BYTES, type QueueLimits, validateLimits } from "./limits.js";
+export {
+  BIO_CHUNK_BYTES,
+  defaultLimits,
+  type IntegrityLimits,
+  MAX_BLOCK_BYTES,
+  type QueueLimits,
+  type QueueLimitsInput,
+} from "./limits.js";
 export { opIsFlush, opIsWrite, opOf, ReqFlag, ReqOp } from "./opf.js";
 export { type FailAlloc, Pool, PoolWaiter } from "./pool.js";
 export { RequestQueue } from "./request-queue.js";
+export { type StackedLimits, stackIntegrity, stackingLimits, stackLimits } from "./stack-limits.js";
 export { BlkStatus, errnoToStatus, statusName, statusToErrno } from "./status.js";
+export { validateLimits } from "./validate-limits.js";
 export { Volume, type VolumeCrypt } from "./volume.js";

@@ -1,8 +1,8 @@
 import { BIO_MAX_VECS, SECTOR_BYTES } from "./bio.js";
-import { BlkError } from "./errors.js";
 
 /**
- * What a device can take in one request. Byte sizes are powers of two; a bio larger than a maximum is split.
+ * What a device can take in one request. Sizes are powers of two unless said otherwise; a bio larger than a maximum is
+ * split. In this model the address of a memory run is its `BioVec.offset`: the limits on segments count from there.
  *
  * @kernel include/linux/blkdev.h: queue_limits
  */
@@ -11,90 +11,108 @@ export interface QueueLimits {
   readonly logicalBlockBytes: number;
   /** Smallest unit written without read-modify-write, at least `logicalBlockBytes`. */
   readonly physicalBlockBytes: number;
-  /** Preferred smallest I/O, for NBD's and others' hints. */
+  /** Where the first physical block starts, below `physicalBlockBytes`: disks that hide a partition table's 63 sectors. */
+  readonly alignmentOffsetBytes: number;
+  /** Preferred smallest I/O, for NBD's and others' hints; at least `physicalBlockBytes`. */
   readonly ioMinBytes: number;
-  /** Most sectors of one read or write. */
+  /** Preferred I/O for streams, a multiple of `physicalBlockBytes`; 0: none. */
+  readonly ioOptBytes: number;
+  /** Most sectors of one read or write, a multiple of the logical block. */
   readonly maxSectors: number;
-  /** Most memory runs of one request. */
+  /** Most memory runs of one request, 1 to 65535. */
   readonly maxSegments: number;
-  /** Most bytes of one memory run. */
+  /** Most bytes of one memory run, at least one logical block. */
   readonly maxSegmentBytes: number;
+  /**
+   * No memory run crosses a multiple of this address, 4096 to 2^32.
+   *
+   * @kernel include/linux/blkdev.h: seg_boundary_mask, plus one
+   */
+  readonly segmentBoundaryBytes: number;
+  /**
+   * Memory runs start at, and are as long as, a multiple of this, 1 to 4096. Others end with INVAL. The kernel's default
+   * is 512; memory that no device reads directly needs no alignment, so ours is 1.
+   *
+   * @kernel include/linux/blkdev.h: dma_alignment, plus one
+   */
+  readonly dmaAlignmentBytes: number;
   /** Most sectors of one discard; 0: discard is not supported. */
   readonly maxDiscardSectors: number;
-  /** Discards are useful in multiples of this. */
+  /** Discards are useful in multiples of this, any number of whole sectors; 0: discard is not supported. */
   readonly discardGranularityBytes: number;
+  /** Where the first granule starts, below `discardGranularityBytes`, whole sectors. */
+  readonly discardAlignmentBytes: number;
   /** Most sectors of one write zeroes; 0: not supported, callers write zeroes as data. */
   readonly maxWriteZeroesSectors: number;
   /** The device has a volatile cache: flush and FUA mean something. */
   readonly writeCache: boolean;
-  /** The device does FUA itself; otherwise a flush follows the write. */
+  /** The device does FUA itself; otherwise a flush follows the write. Always false without a write cache. */
   readonly fua: boolean;
+  /** The device stores protection information next to each interval of data; null: it does not. */
+  readonly integrity: IntegrityLimits | null;
+  /** Some device below does not line up with the others: `alignmentOffsetBytes` means nothing. Set by `stackLimits`. */
+  readonly misaligned: boolean;
 }
 
-/** @kernel block/blk-settings.c: blk_set_stacking_limits and BLK_DEF_MAX_SECTORS_CAP */
+/**
+ * The protection information a device stores: T10 tuples of 8 bytes, a guard tag over the data, an application tag and a
+ * reference tag.
+ *
+ * @kernel include/linux/blkdev.h: blk_integrity
+ */
+export interface IntegrityLimits {
+  /** What the guard is: the T10 CRC, or the Internet checksum, which is cheaper to compute. */
+  readonly csum: "crc" | "ip";
+  /** 1: the reference tag is the low 32 bits of the interval's number on the disk. 3: it means nothing. */
+  readonly type: 1 | 3;
+  /** Bytes a tuple protects, 512 up to the logical block. */
+  readonly intervalBytes: number;
+  /** Bytes of a tuple; T10 knows 8 only. */
+  readonly tupleBytes: 8;
+  /** Bytes of a tuple left to upper layers: 0, 2 (application tag), with type 3 also 6 (and reference tag). */
+  readonly tagBytes: number;
+}
+
+/**
+ * Limits as a driver states them; what is left out has its default, and an integrity interval is the logical block.
+ */
+export type QueueLimitsInput = Partial<Omit<QueueLimits, "integrity">> & {
+  readonly integrity?: (Pick<IntegrityLimits, "csum" | "type"> & Partial<IntegrityLimits>) | null;
+};
+
+/** @kernel block/blk-settings.c: blk_validate_limits and BLK_DEF_MAX_SECTORS_CAP, where drivers say nothing */
 export const defaultLimits: QueueLimits = {
   logicalBlockBytes: SECTOR_BYTES,
   physicalBlockBytes: SECTOR_BYTES,
+  alignmentOffsetBytes: 0,
   ioMinBytes: SECTOR_BYTES,
+  ioOptBytes: 0,
   maxSectors: 2560,
   maxSegments: 128,
   maxSegmentBytes: 65536,
+  segmentBoundaryBytes: 2 ** 32,
+  dmaAlignmentBytes: 1,
   maxDiscardSectors: 0,
-  discardGranularityBytes: SECTOR_BYTES,
+  discardGranularityBytes: 0,
+  discardAlignmentBytes: 0,
   maxWriteZeroesSectors: 0,
   writeCache: false,
   fua: false,
+  integrity: null,
+  misaligned: false,
 };
 
 /** Largest logical block and data unit this project handles. */
 export const MAX_BLOCK_BYTES = 65536;
 
-/**
- * Fills in defaults and checks that the limits make sense together.
- *
- * @throws BlkError EINVAL naming the limit and what was expected.
- * @kernel block/blk-settings.c: blk_validate_limits
- */
-export function validateLimits(wanted: Partial<QueueLimits>): QueueLimits {
-  const limits: QueueLimits = { ...defaultLimits, ...wanted };
-  const physicalBlockBytes = Math.max(limits.physicalBlockBytes, limits.logicalBlockBytes);
-  const checked: QueueLimits = {
-    ...limits,
-    physicalBlockBytes,
-    ioMinBytes: Math.max(limits.ioMinBytes, physicalBlockBytes),
-    discardGranularityBytes: Math.max(limits.discardGranularityBytes, physicalBlockBytes),
-  };
-  expectPowerOfTwo("logicalBlockBytes", checked.logicalBlockBytes, MAX_BLOCK_BYTES);
-  expectPowerOfTwo("physicalBlockBytes", checked.physicalBlockBytes, 2 ** 30);
-  expect(
-    "maxSectors",
-    checked.maxSectors,
-    checked.maxSectors * SECTOR_BYTES >= checked.logicalBlockBytes,
-    "at least one logical block",
-  );
-  expect("maxSegments", checked.maxSegments, checked.maxSegments >= 1 && checked.maxSegments <= 65535, "1 to 65535");
-  expect(
-    "maxSegmentBytes",
-    checked.maxSegmentBytes,
-    checked.maxSegmentBytes >= checked.logicalBlockBytes,
-    "at least one logical block",
-  );
-  expect("maxDiscardSectors", checked.maxDiscardSectors, checked.maxDiscardSectors >= 0, "0 or more");
-  expect("maxWriteZeroesSectors", checked.maxWriteZeroesSectors, checked.maxWriteZeroesSectors >= 0, "0 or more");
-  expect("fua", Number(checked.fua), !checked.fua || checked.writeCache, "false on a device without a write cache");
-  return checked;
-}
+/** Smallest memory run every driver takes, as large as the kernel's page. @kernel include/linux/blkdev.h: BLK_MIN_SEGMENT_SIZE */
+export const MIN_SEGMENT_BYTES = 4096;
 
-function expectPowerOfTwo(name: string, value: number, max: number): void {
-  const good = value >= SECTOR_BYTES && value <= max && Number.isInteger(Math.log2(value));
-  expect(name, value, good, `a power of two from ${SECTOR_BYTES} to ${max}`);
-}
+/** Bytes of a T10 protection information tuple. @kernel include/linux/t10-pi.h: t10_pi_tuple */
+export const PI_TUPLE_BYTES = 8;
 
-function expect(name: string, value: number, good: boolean, expected: string): void {
-  if (!good || !Number.isInteger(value)) {
-    throw new BlkError("EINVAL", "queue_limits_set", `${name} is ${value}, expected ${expected}`);
-  }
-}
+/** Most protection information of one bio. @kernel include/linux/blkdev.h: BLK_INTEGRITY_MAX_SIZE */
+export const INTEGRITY_MAX_BYTES: number = 2 ** 21;
 
 /** Most bytes a bio of single-page vectors holds: what upper layers cut their I/O into. */
 export const BIO_CHUNK_BYTES: number = BIO_MAX_VECS * 4096;

@@ -1,8 +1,9 @@
 import type { Bio } from "./bio.js";
 import { type CryptoProfile, noCryptoProfile } from "./blk-crypto.js";
 import type { BlockLayer } from "./block-layer.js";
-import { BlkBug } from "./errors.js";
-import { type QueueLimits, validateLimits } from "./limits.js";
+import { BlkBug, BlkError } from "./errors.js";
+import type { QueueLimits, QueueLimitsInput } from "./limits.js";
+import { validateLimits } from "./validate-limits.js";
 
 /**
  * A device's entry for bios, with its limits and crypto profile. `BlkMqQueue` makes requests of them; `BioQueue` hands
@@ -12,16 +13,16 @@ import { type QueueLimits, validateLimits } from "./limits.js";
  */
 export abstract class RequestQueue {
   readonly layer: BlockLayer;
-  readonly limits: QueueLimits;
+  #limits: QueueLimits;
   #cryptoProfile: CryptoProfile = noCryptoProfile;
   #state: "live" | "draining" | "dead" = "live";
   #inFlight = 0;
   #drained: (() => void) | null = null;
   #drainPromise: Promise<void> | null = null;
 
-  constructor(layer: BlockLayer, limits: Partial<QueueLimits>) {
+  constructor(layer: BlockLayer, limits: QueueLimitsInput) {
     this.layer = layer;
-    this.limits = validateLimits(limits);
+    this.#limits = validateLimits(limits);
   }
 
   /** Takes a checked bio; the block layer calls this. */
@@ -36,17 +37,47 @@ export abstract class RequestQueue {
     return this.#inFlight;
   }
 
+  get limits(): QueueLimits {
+    return this.#limits;
+  }
+
+  /**
+   * Changes limits: all of `changes` or, when they make no sense together, none. For drivers that learn about their
+   * device, and stacking drivers that load a table, while no I/O is in flight.
+   *
+   * @throws BlkError EBUSY while I/O is in flight: freeze the queue first. EINVAL for limits that make no sense, and for
+   * integrity on a queue with a crypto profile, because the device would make it of plaintext.
+   * @kernel block/blk-settings.c: queue_limits_commit_update
+   */
+  commitLimits(changes: QueueLimitsInput): void {
+    const op = "queue_limits_commit_update";
+    if (this.inFlight > 0) throw new BlkError("EBUSY", op, `${this.inFlight} I/Os are in flight, expected none`);
+    const limits = validateLimits(changes, this.#limits);
+    if (limits.integrity !== null && this.#cryptoProfile !== noCryptoProfile) {
+      throw new BlkError("EINVAL", op, "integrity and inline encryption are not supported together");
+    }
+    this.#limits = limits;
+  }
+
   get cryptoProfile(): CryptoProfile {
     return this.#cryptoProfile;
   }
 
   /**
-   * Says that the device encrypts inline, as the profile describes.
+   * Says that the device encrypts inline, as the profile describes. False, with a trace, on a queue with integrity: the
+   * device would make protection information of plaintext. Contexts then go to the fallback.
    *
    * @kernel block/blk-crypto-profile.c: blk_crypto_register
    */
-  registerCryptoProfile(profile: CryptoProfile): void {
+  registerCryptoProfile(profile: CryptoProfile): boolean {
+    if (this.#limits.integrity !== null) {
+      this.layer.tracer?.trace("blk_crypto_register", {
+        refused: "integrity and inline encryption exclude each other",
+      });
+      return false;
+    }
     this.#cryptoProfile = profile;
+    return true;
   }
 
   /** Counts something this queue will end. @kernel block/blk-core.c: blk_queue_enter */
