@@ -61,7 +61,12 @@ export class FallbackReads {
   constructor(layer: BlockLayer, keyslots: FallbackKeyslots, readCount: number) {
     this.#layer = layer;
     this.#keyslots = keyslots;
-    this.#reads = new Pool("bio_fallback_crypt_ctx", readCount, () => new FallbackRead((read) => this.#decrypt(read)));
+    this.#reads = new Pool(
+      "bio_fallback_crypt_ctx",
+      readCount,
+      () => new FallbackRead((read) => this.#decrypt(read)),
+      layer.failAlloc,
+    );
     this.#backlog = new BioBacklog(layer.executor, this.#reads, (bio) => this.#hookAndSubmit(bio));
   }
 

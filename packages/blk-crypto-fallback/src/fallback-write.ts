@@ -1,17 +1,9 @@
-import {
-  BIO_CHUNK_BYTES,
-  type Bio,
-  type BioSet,
-  BlkBug,
-  BlkStatus,
-  type BlockLayer,
-  Pool,
-} from "@inlinecrypt/blk-core";
+import { BIO_CHUNK_BYTES, type Bio, type BioSet, BlkStatus, type BlockLayer, Pool } from "@inlinecrypt/blk-core";
 import { BioBacklog, Progress } from "./bio-backlog.js";
 import { bytesView } from "./bytes-view.js";
 import type { FallbackKeyslots } from "./fallback-keyslots.js";
 
-/** Memory for the ciphertext of one bounce bio, all of it at once: nobody waits for the second half. */
+/** What a bounce bio needs besides itself: all its memory at once, so that nobody waits for a second half. */
 class Bounce {
   /** The operating system backs only what has been written to. */
   readonly buffer = new Uint8Array(BIO_CHUNK_BYTES);
@@ -28,21 +20,22 @@ class Bounce {
 export class FallbackWrites {
   readonly #layer: BlockLayer;
   readonly #keyslots: FallbackKeyslots;
-  readonly #bounces: Pool<Bounce>;
   readonly #bounceBios: BioSet;
+  /** As many as there are bounce bios: whoever has a bio gets one. */
+  readonly #bounces: Pool<Bounce>;
   readonly #backlog: BioBacklog;
   readonly #onBounceEnd = (bounceBio: Bio): void => this.#bounceEnded(bounceBio);
 
   constructor(layer: BlockLayer, keyslots: FallbackKeyslots, bounceCount: number) {
     this.#layer = layer;
     this.#keyslots = keyslots;
-    this.#bounces = new Pool("blk_crypto_bounce", bounceCount, () => new Bounce());
     this.#bounceBios = layer.newBioSet("blk_crypto_bounce_bio", bounceCount);
-    this.#backlog = new BioBacklog(layer.executor, this.#bounces, (source) => this.#encryptNext(source));
+    this.#bounces = new Pool("blk_crypto_bounce", bounceCount, () => new Bounce());
+    this.#backlog = new BioBacklog(layer.executor, this.#bounceBios, (source) => this.#encryptNext(source));
   }
 
   get isIdle(): boolean {
-    return this.#bounces.inUse === 0 && this.#backlog.isEmpty;
+    return this.#bounceBios.inUse === 0 && this.#backlog.isEmpty;
   }
 
   /** Takes over a write whose memory is aligned to its data units, and ends it. */
@@ -52,13 +45,13 @@ export class FallbackWrites {
 
   /** Encrypts and submits as much as one bounce holds. */
   #encryptNext(source: Bio): Progress {
-    const bounce = this.#bounces.tryGet();
-    if (bounce === null) return Progress.STALLED;
-    const bounceBio = this.#allocBounceBio(source);
+    const bounceBio = this.#bounceBios.tryAlloc(source.bdev, source.opf);
+    if (bounceBio === null) return Progress.STALLED;
+    const bounce = this.#bounces.tryGet()!;
     const status = this.#encrypt(source, bounceBio, bounce.buffer);
     if (status !== BlkStatus.OK) {
-      bounceBio.put();
       this.#bounces.put(bounce);
+      bounceBio.put();
       source.endIoWith(status);
       return Progress.DONE;
     }
@@ -73,17 +66,11 @@ export class FallbackWrites {
   }
 
   /** @kernel block/blk-crypto-fallback.c: blk_crypto_alloc_enc_bio */
-  #allocBounceBio(source: Bio): Bio {
-    const bounceBio = this.#bounceBios.tryAlloc(source.bdev, source.opf);
-    if (bounceBio === null) throw new BlkBug("there are more bounces than bounce bios");
-    bounceBio.sector = source.sector;
-    bounceBio.remapped = source.remapped;
-    return bounceBio;
-  }
-
   #encrypt(source: Bio, bounceBio: Bio, buffer: Uint8Array): BlkStatus {
     const status = this.#keyslots.getCipher(source.cryptCtx!.key!);
     if (status !== BlkStatus.OK) return status;
+    bounceBio.sector = source.sector;
+    bounceBio.remapped = source.remapped;
     const result = this.#encryptRuns(source, bounceBio, buffer);
     this.#keyslots.putCipher();
     return result;
@@ -111,8 +98,8 @@ export class FallbackWrites {
     const source = bounce.source!;
     const status = bounceBio.status;
     bounce.source = null;
-    bounceBio.put();
     this.#bounces.put(bounce);
+    bounceBio.put();
     source.endIoWith(status);
   }
 }

@@ -8,6 +8,7 @@ import {
   type BlockDevice,
   BlockLayer,
   dunToBigInt,
+  type FailAlloc,
   GenDisk,
   newDun,
   opIsWrite,
@@ -224,17 +225,24 @@ export interface Rig {
   stored(sector: number, bytes: number): Uint8Array;
 }
 
-/** A block layer with a fallback, started for `key`, and a disk. `mq` puts a request queue in front of the disk. */
+export interface RigOptions {
+  /** Puts a request queue in front of the disk. */
+  mq?: Omit<BlkMqQueueOptions, "ops">;
+  /** Makes allocations fail. */
+  failAlloc?: FailAlloc;
+}
+
+/** A block layer with a fallback, started for `key`, and a disk. */
 export function makeRig(
-  options: Partial<BlkCryptoFallbackOptions> & { mq?: Omit<BlkMqQueueOptions, "ops"> } = {},
+  options: Partial<BlkCryptoFallbackOptions> & RigOptions = {},
   key: BlkCryptoKey | null = makeKey(),
 ): Rig {
-  const { mq, ...fallbackOptions } = options;
+  const { mq, failAlloc, ...fallbackOptions } = options;
   const executor = new SimExecutor();
   const tracer = new RecordingTracer();
   const engine = new WatchedEngine();
   const fallback = new BlkCryptoFallback({ engine, slotCount: 4, ...fallbackOptions });
-  const layer = new BlockLayer({ executor, tracer, cryptoFallback: fallback });
+  const layer = new BlockLayer({ executor, tracer, cryptoFallback: fallback, ...(failAlloc && { failAlloc }) });
   const disk = new TestDisk();
   const queue = mq === undefined ? new BioQueue(layer, disk, { writeCache: true }) : newMqQueue(layer, disk, mq);
   const bdev = new GenDisk({ name: "test0", queue, sectorCount: DISK_SECTORS }).part0;
