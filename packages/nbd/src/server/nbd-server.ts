@@ -61,8 +61,9 @@ export class NbdServer implements AsyncDisposable {
   #closing: Promise<void> | null = null;
   #allClosed: (() => void) | null = null;
 
-  /** @throws BlkError EINVAL without exports, or for two of one name. */
+  /** @throws BlkError EINVAL without exports, for two of one name, or for a limit below 1. */
   constructor(options: NbdServerOptions) {
+    checkLimits(options);
     const exports = serveExports(options.exports);
     this.#executor = exports[0]!.layer.executor;
     this.#maxConnections = options.maxConnections ?? 64;
@@ -155,6 +156,15 @@ export class NbdServer implements AsyncDisposable {
     for (const connection of this.#connections) connection.shutDown();
     await allClosed;
     this.#executor.cancelTimer(grace);
+  }
+}
+
+function checkLimits(options: NbdServerOptions): void {
+  for (const name of ["maxInFlight", "maxInFlightBytes", "maxConnections"] as const) {
+    const limit = options[name] ?? 1;
+    if (!Number.isSafeInteger(limit) || limit < 1) {
+      throw new BlkError("EINVAL", "nbd_server", `${name} is ${limit}, expected a whole number of 1 or more`);
+    }
   }
 }
 

@@ -1,4 +1,4 @@
-import { NBD_MAX_STRING_BYTES, NbdClientFlag, NbdInfo, NbdOpt, NbdRep } from "../protocol/constants.js";
+import { NbdClientFlag, NbdInfo, NbdOpt, NbdRep } from "../protocol/constants.js";
 import {
   encodeExportNameReply,
   encodeInfoBlockSize,
@@ -123,7 +123,6 @@ export class OptionHaggling {
 
   /** The empty name means the first export. */
   #find(name: string): ServedExport | null {
-    if (name.length > NBD_MAX_STRING_BYTES) return null;
     for (const exported of this.#exports) if (exported.name === name) return exported;
     return name === "" ? (this.#exports[0] ?? null) : null;
   }

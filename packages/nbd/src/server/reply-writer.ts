@@ -67,11 +67,6 @@ export class ReplyWriter {
     this.#socket.uncork();
   }
 
-  /** Drops what was not handed to the socket; the connection is gone. */
-  discard(): void {
-    this.#staging = null;
-  }
-
   #reserve(bytes: number): Staging {
     if (this.#staging !== null && this.#staging.used + bytes > STAGING_BYTES) this.#sendStaging();
     this.#staging ??= this.#idleStaging.pop() ?? new Staging((staging) => this.#recycle(staging));

@@ -88,7 +88,6 @@ export class Transmission implements RequestOwner {
     if (this.#intakeEnded) return;
     this.#intakeEnded = true;
     this.#stalled = false;
-    this.#dropReceiving();
     this.#owner.intakeEnded(reason, isViolation);
     this.#finishIfIdle();
   }
@@ -104,7 +103,6 @@ export class Transmission implements RequestOwner {
     this.#dead = true;
     this.#intakeEnded = true;
     this.#stalled = false;
-    this.#writer.discard();
     this.#dropReceiving();
   }
 

@@ -5,9 +5,9 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { BlkError, BlockLayer, HostExecutor, Volume } from "@inlinecrypt/blk-core";
-import { RamDisk } from "@inlinecrypt/blk-drivers";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type NbdExport, NbdServer } from "../../src/index.js";
+import { ArrayDisk } from "../support/array-disk.js";
 import { Fixture, pattern, settle, stopFixturesAfterEach } from "../support/fixture.js";
 import { hex, RawClient, replyHex, requestHex, toHex } from "../support/raw-client.js";
 
@@ -114,7 +114,7 @@ describe("listen", () => {
   });
 
   function newServer(): NbdServer {
-    const server = new NbdServer({ exports: [ramExport("ram")] });
+    const server = new NbdServer({ exports: [someExport("ram")] });
     servers.push(server);
     return server;
   }
@@ -176,15 +176,16 @@ describe("listen", () => {
 
   it("refuses exports that make no sense", () => {
     expect(() => new NbdServer({ exports: [] })).toThrow("nothing to export");
-    expect(() => new NbdServer({ exports: [ramExport("a"), ramExport("a")] })).toThrow('two exports are named "a"');
-    expect(() => new NbdServer({ exports: [ramExport("a\0b")] })).toThrow("without NUL");
-    expect(() => new NbdServer({ exports: [ramExport("ä".repeat(2049))] })).toThrow("4096 bytes");
+    expect(() => new NbdServer({ exports: [someExport("a"), someExport("a")] })).toThrow('two exports are named "a"');
+    expect(() => new NbdServer({ exports: [someExport("a\0b")] })).toThrow("without NUL");
+    expect(() => new NbdServer({ exports: [someExport("a")], maxInFlight: 0 })).toThrow("maxInFlight is 0");
+    expect(() => new NbdServer({ exports: [someExport("ä".repeat(2049))] })).toThrow("4096 bytes");
   });
 });
 
-function ramExport(name: string): NbdExport {
+function someExport(name: string): NbdExport {
   const layer = new BlockLayer({ executor: new HostExecutor() });
-  return { name, volume: new Volume(new RamDisk(layer, { bytes: 1 << 20 }).bdev) };
+  return { name, volume: new Volume(new ArrayDisk(layer, { bytes: 1 << 20 }).bdev) };
 }
 
 /** A process that is killed while it listens leaves its socket file: nothing unlinks it. */

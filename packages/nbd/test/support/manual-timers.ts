@@ -5,12 +5,15 @@ export class ManualTimers implements Executor {
   readonly #host = new HostExecutor();
   readonly #timers = new Set<Timer>();
   #nowMs = 0;
+  /** Work items queued so far. */
+  workCount = 0;
 
   nowMs(): number {
     return this.#nowMs;
   }
 
   queueWork(work: WorkItem): void {
+    this.workCount++;
     this.#host.queueWork(work);
   }
 
