@@ -89,10 +89,8 @@ async function readDefinition(
 function definitionFromFlags(flags: ServeFlags): StackDefinition {
   const { file, keyFile, size, mode, dataUnitSize, firstDun, readOnly } = flags;
   if (file === undefined || keyFile === undefined) {
-    const missing = [file === undefined && "--file", keyFile === undefined && "--key-file"]
-      .filter(Boolean)
-      .join(" and ");
-    throw new UsageError(`serve needs a stack file, or --file and --key-file; there is no ${missing}`);
+    const missing = file === undefined ? "--file" : "--key-file";
+    throw new UsageError(`serve needs a stack file, or --file and --key-file; ${missing} is missing`);
   }
   const nbd = flags.listen ?? { unix: DEFAULT_SOCKET };
   return {

@@ -1,0 +1,65 @@
+import { readFileSync } from "node:fs";
+import { BlkBug } from "@inlinecrypt/blk-core";
+import { expect, it } from "vitest";
+import { reportFailure } from "../src/command/report-failure.js";
+import { chooseEngine, createEngines } from "../src/engines.js";
+import { main } from "../src/main.js";
+import { FakeIo } from "./support/fake-io.js";
+
+it("shows its help and its version, and ends with 0", async () => {
+  const help = new FakeIo();
+  expect(await main(["--help"], help)).toBe(0);
+  for (const command of ["serve", "crypt", "engines", "demo"]) expect(help.stdout.text).toContain(`  ${command} `);
+  const version = new FakeIo();
+  expect(await main(["--version"], version)).toBe(0);
+  const manifest = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
+  expect(version.stdout.text).toBe(`${manifest.version}\n`);
+});
+
+it.each(["serve", "crypt", "engines", "demo"])("explains %s", async (command) => {
+  const io = new FakeIo();
+  expect(await main([command, "--help"], io)).toBe(0);
+  expect(io.stdout.text).toContain(`Usage: inlinecrypt ${command}`);
+});
+
+it.each([
+  [[], "Usage: inlinecrypt"],
+  [["serv"], "unknown command 'serv'\n(Did you mean serve?)"],
+  [["serve", "--fil", "x"], "unknown option '--fil'\n(Did you mean --file?)"],
+  [["crypt", "sideways", "--key-file", "k"], "Allowed choices are encrypt, decrypt"],
+])("ends %j with 2 and a hint", async (argv, message) => {
+  const io = new FakeIo();
+  expect(await main(argv, io)).toBe(2);
+  expect(io.stderr.text).toContain(message);
+  expect(io.stdout.text).toBe("");
+});
+
+it("shows the engines as a table and as JSON", async () => {
+  const table = new FakeIo();
+  expect(await main(["engines"], table)).toBe(0);
+  expect(table.stdout.text).toMatch(/node +│ yes, serves by default/);
+  expect(table.stdout.text).toMatch(/portable +│ yes +│ xts\(aes\)/);
+  const json = new FakeIo();
+  expect(await main(["engines", "--json"], json)).toBe(0);
+  expect(JSON.parse(json.stdout.text).engines).toEqual([
+    expect.objectContaining({ name: "node", available: true, chosen: true }),
+    expect.objectContaining({ name: "portable", available: true, chosen: false }),
+  ]);
+});
+
+it("passes over engines that do not run, and says why when none does", () => {
+  const [node, portable] = createEngines();
+  const broken = (name: string) => ({
+    ...{ name, ciphers: [], supports: () => false, alloc: () => expect.fail("a broken engine is used") },
+    describe: () => ({ name, available: false, reason: "wrong answer", ciphers: [], detail: "" }),
+  });
+  expect(chooseEngine([broken("a"), portable!, node!])).toBe(portable);
+  expect(() => chooseEngine([broken("a"), broken("b")])).toThrow("(a: wrong answer; b: wrong answer)");
+});
+
+it("calls what nobody expected a bug, and shows where it is", () => {
+  const io = new FakeIo();
+  expect(reportFailure(io, new BlkBug("a slot is put twice"), false)).toBe(1);
+  expect(io.stderr.text).toContain("this is a bug in inlinecrypt, please report it: BlkBug: a slot is put twice");
+  expect(io.stderr.text).toContain("main.test.ts");
+});
