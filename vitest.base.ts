@@ -8,6 +8,7 @@ export function project(name: string, test: NonNullable<ViteUserConfig["test"]> 
   return defineConfig({
     resolve: { conditions: sourceConditions },
     ssr: { resolve: { conditions: sourceConditions } },
-    test: { name, include: ["test/**/*.test.ts"], ...test },
+    // Generous, for machines that do other things too: tests wait for events, never for time.
+    test: { name, include: ["test/**/*.test.ts"], testTimeout: 30_000, ...test },
   });
 }
