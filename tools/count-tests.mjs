@@ -6,7 +6,9 @@ if (!existsSync(path)) {
   console.log("0 1");
 } else {
   const report = JSON.parse(readFileSync(path, "utf8"));
-  const brokenFiles = report.testResults.filter((file) => file.status === "failed" && file.assertionResults.length === 0);
+  const brokenFiles = report.testResults.filter(
+    (file) => file.status === "failed" && file.assertionResults.length === 0,
+  );
   const otherFailure = !report.success && report.numFailedTests === 0 && brokenFiles.length === 0 ? 1 : 0;
   console.log(`${report.numPassedTests} ${report.numFailedTests + brokenFiles.length + otherFailure}`);
 }

@@ -44,7 +44,10 @@ await medium.read(onMedium, 0, onMedium.length, 5000);
 
 console.log("client sees ", readBack.toString("latin1").slice(0, 40));
 console.log("medium holds", onMedium.toString("hex").slice(0, 40));
-console.log("keyslots    ", cryptoFallback.slotTable().filter((slot) => slot.key !== null));
+console.log(
+  "keyslots    ",
+  cryptoFallback.slotTable().filter((slot) => slot.key !== null),
+);
 
 // Down in the reverse order; the key leaves its keyslot before it is wiped.
 await server.close();
