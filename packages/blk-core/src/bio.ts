@@ -1,4 +1,5 @@
 import type { BioCryptCtx } from "./bio-crypt-ctx.js";
+import type { BioIntegrityPayload } from "./bio-integrity.js";
 import type { BioSet } from "./bio-set.js";
 import { BioVec, type BvecPosition, bvecAdvance } from "./bio-vec.js";
 import type { CryptoKeyRef } from "./blk-crypto.js";
@@ -50,6 +51,8 @@ export class Bio implements BvecPosition {
   /** Segments a driver will see; set by the split to limits. */
   segmentCount = 0;
   cryptCtx: BioCryptCtx | null = null;
+  /** Protection information of the data, on devices that have it. */
+  integrity: BioIntegrityPayload | null = null;
   /** What to do at the end; null for nothing. */
   onEndIo: BioEndIo | null = null;
   /** The submitter's own. */
@@ -117,6 +120,7 @@ export class Bio implements BvecPosition {
    * @kernel block/blk-crypto.c: bio_crypt_set_ctx
    */
   setCryptCtx(key: CryptoKeyRef, dun: Dun): boolean {
+    if (this.integrity !== null) throw new BlkBug("a bio with protection information is given an encryption context");
     const ctx = this.cryptCtx ?? this.#bioSet.cryptCtxPool.tryGet();
     if (ctx === null) return false;
     ctx.set(key, dun);
@@ -136,20 +140,22 @@ export class Bio implements BvecPosition {
   advance(bytes: number): void {
     if (bytes < 0 || bytes > this.bytes) throw new BlkBug(`a bio of ${this.bytes} bytes is advanced by ${bytes}`);
     if (this.cryptCtx !== null) this.cryptCtx.advance(bytes);
+    if (this.integrity !== null) this.integrity.advance(bytes);
     this.sector += Math.floor(bytes / SECTOR_BYTES);
     if (opOf(this.opf) <= ReqOp.WRITE) bvecAdvance(this.vecs, this, bytes);
     else this.bytes -= bytes;
   }
 
   /**
-   * Makes this bio a copy of `source` that shares its memory, with a context of its own. False when no context is
-   * free: nothing was taken.
+   * Makes this bio a copy of `source` that shares its memory and protection information, with a context of its own.
+   * False when contexts or integrity payloads have run out: `put` gives back what was taken.
    *
    * @kernel block/bio.c: __bio_clone
    */
   initClone(source: Bio): boolean {
     this.init(source.bdev, source.opf);
     if (source.cryptCtx !== null && !this.#cloneCryptCtx(source.cryptCtx)) return false;
+    if (source.integrity !== null && source.integrity.tryClone(this) === null) return false;
     this.sector = source.sector;
     this.bytes = source.bytes;
     this.vecIndex = source.vecIndex;
@@ -194,6 +200,7 @@ export class Bio implements BvecPosition {
   endIo(): void {
     let bio: Bio = this;
     while (bio.#dropHold()) {
+      if (bio.integrity !== null && !bio.integrity.endIo()) return;
       const onEndIo = bio.onEndIo;
       if (onEndIo !== bioChainEndIo) {
         if (onEndIo !== null) onEndIo(bio);
@@ -204,8 +211,8 @@ export class Bio implements BvecPosition {
   }
 
   /**
-   * Goes on with an end that `onEndIo` intercepted: a layer that put its own callback in place of the submitter's has put
-   * the submitter's back, done its part, and now ends the bio for good, perhaps much later.
+   * Goes on with an end that was put off, or that `onEndIo` intercepted: a layer that put its own callback in place of
+   * the submitter's has put the submitter's back, done its part, and now ends the bio for good, perhaps much later.
    *
    * @throws BlkBug when the bio has not ended.
    */
@@ -218,6 +225,7 @@ export class Bio implements BvecPosition {
   /** Gives the bio back to its set. @kernel block/bio.c: bio_put */
   put(): void {
     this.freeCryptCtx();
+    if (this.integrity !== null) this.integrity.release();
     for (let index = 0; index < this.vecCount && this.vecs === this.#ownVecs; index++) this.#ownVecs[index]!.clear();
     this.next = null;
     this.bdev = null;

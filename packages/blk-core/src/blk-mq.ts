@@ -1,4 +1,5 @@
 import type { Bio } from "./bio.js";
+import { bioIntegrityPrep } from "./bio-integrity.js";
 import { BioList } from "./bio-list.js";
 import type { BioSet } from "./bio-set.js";
 import { KEYSLOT_PENDING } from "./blk-crypto.js";
@@ -14,6 +15,7 @@ import { opfMergeable, opIsFlush, ReqFlag } from "./opf.js";
 import { RequestList } from "./request-list.js";
 import { RequestQueue } from "./request-queue.js";
 import { BlkStatus } from "./status.js";
+import { blkIntegrityPrepare } from "./t10-pi.js";
 
 /** What a request-based driver implements. @kernel include/linux/blk-mq.h: blk_mq_ops */
 export interface BlkMqOps {
@@ -85,6 +87,7 @@ export class BlkMqQueue extends RequestQueue {
   submitBio(bio: Bio): void {
     const front = this.#splitToLimits(bio);
     if (front === null) return;
+    if (this.limits.integrity !== null && !bioIntegrityPrep(front, this.limits.integrity)) return;
     if (opfMergeable(front.opf) && this.#tryMerge(front)) return;
     const rq = this.#tryAllocRequest();
     if (rq === null) return this.#waitForResource(front);
@@ -252,6 +255,7 @@ export class BlkMqQueue extends RequestQueue {
     for (let rq = this.#dispatch.shift(); rq !== null; rq = this.#dispatch.shift()) {
       const last = this.#dispatch.first === null;
       rq.state = RequestState.IN_FLIGHT;
+      blkIntegrityPrepare(rq);
       const status = this.#ops.queueRq(rq, last);
       if (status === BlkStatus.OK) {
         uncommitted = !last;

@@ -4,6 +4,7 @@ import { type Keyslot, type KeyslotResult, KeyslotWaiter } from "./blk-crypto.js
 import type { BlkMqQueue } from "./blk-mq.js";
 import { BlkBug } from "./errors.js";
 import { BlkStatus } from "./status.js";
+import { blkIntegrityComplete } from "./t10-pi.js";
 
 /** Where a request is in its life. @kernel include/linux/blk-mq.h: enum mq_rq_state */
 export const RequestState = { FREE: 0, IDLE: 1, IN_FLIGHT: 2 } as const;
@@ -112,6 +113,7 @@ export class BlkRequest {
    */
   update(status: BlkStatus, bytes: number): boolean {
     if (bytes > this.bytes) throw new BlkBug(`${bytes} bytes of a request of ${this.bytes} complete`);
+    if (status === BlkStatus.OK) blkIntegrityComplete(this, bytes);
     if (bytes === this.bytes) this.putKeyslot();
     else if (this.cryptCtx !== null) this.cryptCtx.advance(bytes);
     this.sector += bytes / SECTOR_BYTES;

@@ -1,5 +1,6 @@
 import { type Bio, SECTOR_BYTES } from "./bio.js";
 import type { BioCryptCtx } from "./bio-crypt-ctx.js";
+import { type BioIntegrityPayload, newIntegrityPool } from "./bio-integrity.js";
 import { BioSet, newCryptCtxPool } from "./bio-set.js";
 import { type CryptoFallback, noCryptoFallback } from "./blk-crypto.js";
 import { BlkPlug } from "./blk-plug.js";
@@ -45,6 +46,8 @@ export class BlockLayer {
   readonly failAlloc: FailAlloc | null;
   /** All contexts of this layer's bios. */
   readonly cryptCtxPool: Pool<BioCryptCtx>;
+  /** All protection information of this layer's bios. */
+  readonly integrityPool: Pool<BioIntegrityPayload>;
   /** Bios for upper layers. @kernel block/bio.c: fs_bio_set */
   readonly bioSet: BioSet;
   readonly #plug = new BlkPlug();
@@ -60,6 +63,7 @@ export class BlockLayer {
     this.tracer = options.tracer ?? null;
     this.failAlloc = options.failAlloc ?? null;
     this.cryptCtxPool = newCryptCtxPool(4 * maxBios, this.failAlloc);
+    this.integrityPool = newIntegrityPool(4 * maxBios, this.failAlloc);
     this.bioSet = this.newBioSet("fs_bio_set", maxBios);
     this.cryptoFallback.attach(this);
   }

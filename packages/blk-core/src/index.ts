@@ -5,6 +5,7 @@
  */
 export { BIO_MAX_BYTES, BIO_MAX_VECS, Bio, type BioEndIo, SECTOR_BYTES, SECTOR_SHIFT } from "./bio.js";
 export { BioCryptCtx, bioCryptCtxCompatible, bioCryptCtxMergeable } from "./bio-crypt-ctx.js";
+export { type BioIntegrityPayload, bioIntegrityAlloc } from "./bio-integrity.js";
 export { BioList } from "./bio-list.js";
 export { type BioOps, BioQueue } from "./bio-queue.js";
 export { BioSegments } from "./bio-segments.js";
