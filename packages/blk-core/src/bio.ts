@@ -59,6 +59,8 @@ export class Bio implements BvecPosition {
   privateData: unknown = null;
   /** Whether `sector` is already relative to the whole disk. @kernel BIO_REMAPPED */
   remapped = false;
+  /** `block_bio_queue` has told of it, and `block_bio_complete` has not. @kernel BIO_TRACE_COMPLETION */
+  traceCompletion = false;
   #remaining = 0;
   readonly #ownVecs: BioVec[] = [];
   readonly #bioSet: BioSet;
@@ -201,6 +203,7 @@ export class Bio implements BvecPosition {
     let bio: Bio = this;
     while (bio.#dropHold()) {
       if (bio.integrity !== null && !bio.integrity.endIo()) return;
+      if (bio.traceCompletion) bio.#traceEnd();
       const onEndIo = bio.onEndIo;
       if (onEndIo !== bioChainEndIo) {
         if (onEndIo !== null) onEndIo(bio);
@@ -239,8 +242,14 @@ export class Bio implements BvecPosition {
     this.onEndIo = null;
     this.privateData = null;
     this.remapped = false;
+    this.traceCompletion = false;
     this.#remaining = 0;
     this.#bioSet.release(this);
+  }
+
+  #traceEnd(): void {
+    this.traceCompletion = false;
+    this.bdev?.queue.layer.tracepoints.blockBioComplete.emit?.(this);
   }
 
   #dropHold(): boolean {

@@ -1,5 +1,6 @@
 import { SECTOR_BYTES } from "./bio.js";
 import { discardRange, flushDevice, transfer, zeroRange } from "./block-device-io.js";
+import type { DiskStats, DiskStatsSnapshot } from "./disk-stats.js";
 import { BlkError } from "./errors.js";
 import type { GenDisk } from "./gendisk.js";
 import { ReqFlag, ReqOp } from "./opf.js";
@@ -22,8 +23,17 @@ export class BlockDevice {
   readonly startSector: number;
   readonly sectorCount: number;
   readonly readOnly: boolean;
+  /** Its I/O so far; see `stat`. */
+  readonly stats: DiskStats;
 
-  constructor(disk: GenDisk, name: string, startSector: number, sectorCount: number, readOnly: boolean) {
+  constructor(
+    disk: GenDisk,
+    name: string,
+    startSector: number,
+    sectorCount: number,
+    readOnly: boolean,
+    stats: DiskStats,
+  ) {
     const blockSectors = disk.queue.limits.logicalBlockBytes / SECTOR_BYTES;
     if (!Number.isInteger(sectorCount) || sectorCount < 0 || sectorCount % blockSectors !== 0) {
       throw new BlkError(
@@ -37,6 +47,7 @@ export class BlockDevice {
     this.startSector = startSector;
     this.sectorCount = sectorCount;
     this.readOnly = readOnly;
+    this.stats = stats;
   }
 
   get queue(): RequestQueue {
@@ -46,6 +57,11 @@ export class BlockDevice {
   /** Size in bytes. */
   get bytes(): number {
     return this.sectorCount * SECTOR_BYTES;
+  }
+
+  /** The device's /proc/diskstats fields now. Bio-based drivers count nothing unless they say so themselves. */
+  stat(): DiskStatsSnapshot {
+    return this.stats.snapshot(this.queue.layer.executor.nowMs());
   }
 
   /**

@@ -11,10 +11,14 @@ import { BIO_CHUNK_BYTES } from "./limits.js";
 import { opIsFlush, opIsWrite, opOf, ReqFlag, ReqOp } from "./opf.js";
 import type { FailAlloc, Pool } from "./pool.js";
 import { BlkStatus } from "./status.js";
+import { BlockTracepoints } from "./tracepoint.js";
 
-/** Hears of events that no status or error tells its caller about: an eviction that failed, a refused context. */
+/**
+ * Hears warnings: events that no status or error tells its caller about, such as an eviction that failed. They are rare.
+ * Whoever wants to follow I/O step by step subscribes to `BlockLayer.tracepoints`.
+ */
 export interface Tracer {
-  /** `event` is a kernel tracepoint or function name; `detail` never holds key bytes or data. */
+  /** `event` is the kernel function that warns; `detail` never holds key bytes or data. */
   trace(event: string, detail: Readonly<Record<string, string | number>>): void;
 }
 
@@ -22,6 +26,7 @@ export interface BlockLayerOptions {
   executor: Executor;
   /** Serves contexts that devices cannot. Without one such bios end with NOTSUPP. */
   cryptoFallback?: CryptoFallback;
+  /** Without one, warnings go nowhere. */
   tracer?: Tracer;
   /**
    * Most bios upper layers hold at once; a further one waits or fails.
@@ -42,6 +47,7 @@ export class BlockLayer {
   readonly executor: Executor;
   readonly cryptoFallback: CryptoFallback;
   readonly tracer: Tracer | null;
+  readonly tracepoints: BlockTracepoints = new BlockTracepoints();
   /** For whoever makes pools of this layer's objects. */
   readonly failAlloc: FailAlloc | null;
   /** All contexts of this layer's bios. */
@@ -55,6 +61,8 @@ export class BlockLayer {
   #firstPending: Bio | null = null;
   #lastPending: Bio | null = null;
   #submitting = false;
+  /** NaN until somebody asks. */
+  #cachedNowMs = Number.NaN;
 
   constructor(options: BlockLayerOptions) {
     const maxBios = options.maxBios ?? 1024;
@@ -110,6 +118,10 @@ export class BlockLayer {
    * @kernel block/blk-core.c: submit_bio_noacct_nocheck
    */
   submitBioNoacctNocheck(bio: Bio): void {
+    if (!bio.traceCompletion) {
+      bio.traceCompletion = true;
+      this.tracepoints.blockBioQueue.emit?.(bio);
+    }
     this.#appendPending(bio);
     if (!this.#submitting) this.#drainPending();
   }
@@ -125,6 +137,18 @@ export class BlockLayer {
     return this.#submitting;
   }
 
+  /**
+   * The executor's clock, read once per submission or plug: for statistics, where reading it for every bio costs more
+   * than it tells.
+   *
+   * @kernel block/blk.h: blk_time_get_ns
+   */
+  get nowMs(): number {
+    if (!this.#submitting && this.#plug.depth === 0) return this.executor.nowMs();
+    if (Number.isNaN(this.#cachedNowMs)) this.#cachedNowMs = this.executor.nowMs();
+    return this.#cachedNowMs;
+  }
+
   /** The plug that collects requests now, or null. */
   get currentPlug(): BlkPlug | null {
     return this.#plug.depth > 0 ? this.#plug : null;
@@ -137,6 +161,7 @@ export class BlockLayer {
    * @kernel block/blk-core.c: blk_start_plug
    */
   startPlug(): void {
+    if (this.#plug.depth === 0) this.#cachedNowMs = Number.NaN;
     this.#plug.depth++;
   }
 
@@ -162,6 +187,7 @@ export class BlockLayer {
   /** Nested submissions append to the list this drains: any depth of stacking, no recursion. */
   #drainPending(): void {
     this.#submitting = true;
+    if (this.#plug.depth === 0) this.#cachedNowMs = Number.NaN;
     try {
       for (let bio = this.#firstPending; bio !== null; bio = this.#firstPending) {
         this.#firstPending = bio.next;
@@ -205,10 +231,17 @@ function checkRange(bio: Bio, bdev: BlockDevice): BlkStatus {
     if (bio.sector < 0 || bio.endSector > bdev.sectorCount) return BlkStatus.IOERR;
     if (bio.bytes % SECTOR_BYTES !== 0 || bio.sectors % logicalBlockSectors !== 0) return BlkStatus.IOERR;
     if (bio.sector % logicalBlockSectors !== 0) return BlkStatus.IOERR;
-    bio.sector += bdev.startSector;
+    if (bdev !== bdev.disk.part0) remapPartition(bio, bdev);
   }
   bio.remapped = true;
   return BlkStatus.OK;
+}
+
+/** @kernel block/blk-core.c: blk_partition_remap */
+function remapPartition(bio: Bio, bdev: BlockDevice): void {
+  const fromSector = bio.sector;
+  bio.sector += bdev.startSector;
+  bdev.queue.layer.tracepoints.blockBioRemap.emit?.(bio, bdev, fromSector);
 }
 
 function checkOperation(bio: Bio): BlkStatus {

@@ -1,4 +1,5 @@
 import { BlockDevice } from "./block-device.js";
+import { DiskStats } from "./disk-stats.js";
 import { BlkError } from "./errors.js";
 import type { RequestQueue } from "./request-queue.js";
 
@@ -26,7 +27,9 @@ export class GenDisk {
   constructor(options: GenDiskOptions) {
     this.name = options.name;
     this.queue = options.queue;
-    this.part0 = new BlockDevice(this, options.name, 0, options.sectorCount, options.readOnly ?? false);
+    const readOnly = options.readOnly ?? false;
+    this.part0 = new BlockDevice(this, options.name, 0, options.sectorCount, readOnly, new DiskStats(null));
+    this.queue.disk = this;
   }
 
   /**
@@ -42,7 +45,8 @@ export class GenDisk {
         `sectors ${startSector} to ${startSector + sectorCount} lie outside ${this.name}`,
       );
     }
-    return new BlockDevice(this, name, startSector, sectorCount, this.part0.readOnly);
+    const stats = new DiskStats(this.part0.stats);
+    return new BlockDevice(this, name, startSector, sectorCount, this.part0.readOnly, stats);
   }
 
   /** Refuses new I/O and resolves when all accepted I/O has ended. @kernel block/genhd.c: del_gendisk */

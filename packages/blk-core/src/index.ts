@@ -26,6 +26,7 @@ export { BlkRequest, RequestState } from "./blk-request.js";
 export { BlockDevice, type WriteOptions } from "./block-device.js";
 export { submitBioWait } from "./block-device-io.js";
 export { BlockLayer, type BlockLayerOptions, type Tracer } from "./block-layer.js";
+export { DiskStats, type DiskStatsSnapshot, formatDiskStats } from "./disk-stats.js";
 export {
   copyDun,
   DUN_LIMBS,
@@ -53,5 +54,6 @@ export { type FailAlloc, Pool, PoolWaiter } from "./pool.js";
 export { RequestQueue } from "./request-queue.js";
 export { type StackedLimits, stackIntegrity, stackingLimits, stackLimits } from "./stack-limits.js";
 export { BlkStatus, errnoToStatus, statusName, statusToErrno } from "./status.js";
+export { BlockTracepoints, type Tracepoint } from "./tracepoint.js";
 export { validateLimits } from "./validate-limits.js";
 export { Volume, type VolumeCrypt } from "./volume.js";

@@ -2,6 +2,7 @@ import type { Bio } from "./bio.js";
 import { type CryptoProfile, noCryptoProfile } from "./blk-crypto.js";
 import type { BlockLayer } from "./block-layer.js";
 import { BlkBug, BlkError } from "./errors.js";
+import type { GenDisk } from "./gendisk.js";
 import type { QueueLimits, QueueLimitsInput } from "./limits.js";
 import { validateLimits } from "./validate-limits.js";
 
@@ -13,6 +14,8 @@ import { validateLimits } from "./validate-limits.js";
  */
 export abstract class RequestQueue {
   readonly layer: BlockLayer;
+  /** The disk whose I/O this queue takes; null until there is one. */
+  disk: GenDisk | null = null;
   #limits: QueueLimits;
   #cryptoProfile: CryptoProfile = noCryptoProfile;
   #state: "live" | "draining" | "dead" = "live";
