@@ -16,4 +16,5 @@ export type {
   StackDefinition,
   VolumeDefinition,
 } from "./stack/stack-definition.js";
-export { loadStackFile, StackFileError, type StackFileProblem } from "./stack/stack-file.js";
+export { loadStackFile } from "./stack/stack-file.js";
+export { StackFileError, type StackFileProblem } from "./stack/stack-file-error.js";

@@ -150,7 +150,7 @@ describe("crypt", () => {
     const { key } = scratch.keyFile();
     const io = new FakeIo();
     expect(await main(["crypt", "encrypt", "--key-file", scratch.write("open.key", key, 0o644)], io)).toBe(0);
-    expect(io.stderr.text).toMatch(/WARN: key file .*open\.key is open to every user/);
+    expect(io.stderr.text).toMatch(/^inlinecrypt: key file .*open\.key is open to every user/);
     expect(io.stdout.bytes.length).toBe(0);
   });
 

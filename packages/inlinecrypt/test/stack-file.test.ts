@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { RequestError, UsageError } from "../src/failure.js";
-import { loadStackFile, parseStackText, StackFileError } from "../src/stack/stack-file.js";
+import { loadStackFile } from "../src/stack/stack-file.js";
+import { StackFileError } from "../src/stack/stack-file-error.js";
+import { parseStackText } from "../src/stack/stack-text.js";
 import { Scratch } from "./support/scratch.js";
 
 /** Every problem of a stack file, as `line:column message`. */

@@ -6,7 +6,6 @@ import { explainSystemError, isSystemError, UsageError } from "../failure.js";
 import { loadKey } from "../load-key.js";
 import type { CommandIo } from "./command-io.js";
 import { cryptStream } from "./crypt-stream.js";
-import { createLogger } from "./logger.js";
 
 export interface CryptFlags {
   readonly keyFile: string;
@@ -38,7 +37,7 @@ async function setKeyFromFile(io: CommandIo, cipher: Skcipher, flags: CryptFlags
   const { keyFile: file, dataUnitSize: dataUnitBytes } = flags;
   const { key, warning } = await loadKey({ file, mode, dataUnitBytes, dunBytes: mode.ivBytes });
   using _ = key;
-  if (warning !== null) createLogger(io, false).warn(warning);
+  if (warning !== null) io.stderr.write(`inlinecrypt: ${warning}\n`);
   key.withBytes((bytes) => cipher.setKey(bytes));
 }
 

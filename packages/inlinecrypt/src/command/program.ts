@@ -10,13 +10,15 @@ import {
 } from "../values.js";
 import { packageVersion } from "../version.js";
 import { type CommandIo, wantsColor } from "./command-io.js";
-import { type CryptFlags, crypt } from "./crypt.js";
-import { type DemoFlags, demo } from "./demo.js";
-import { engines } from "./engines.js";
+import type { CryptFlags } from "./crypt.js";
+import type { DemoFlags } from "./demo.js";
 import { examples } from "./examples.js";
-import { type ServeFlags, serve } from "./serve.js";
+import type { ServeFlags } from "./serve.js";
 
-/** The command line: what there is, what it takes, and what it calls. With `json`, usage errors are left to the caller. */
+/**
+ * The command line: what there is, what it takes, and what it calls. A command's code is loaded when it is called, so
+ * that `--help` does not wait for it. With `json`, usage errors are left to the caller.
+ */
 export function createProgram(io: CommandIo, json: boolean): Command {
   const program = new Command("inlinecrypt")
     .description("Encrypted disks over NBD, with the ciphertext the Linux kernel's inline encryption writes.")
@@ -61,9 +63,10 @@ function addServe(program: Command, io: CommandIo): void {
     .option("--no-fallback", "fail unless the device encrypts in hardware")
     .option("--json", "ready lines and logs as JSON")
     .addHelpText("after", examples.serve)
-    .action((stack: string | undefined, flags: ServeFlags, command: Command) =>
-      serve(io, stack, flags, (name) => command.getOptionValueSource(name) === "cli"),
-    );
+    .action(async (stack: string | undefined, flags: ServeFlags, command: Command) => {
+      const { serve } = await import("./serve.js");
+      await serve(io, stack, flags, (name) => command.getOptionValueSource(name) === "cli");
+    });
 }
 
 function addCrypt(program: Command, io: CommandIo): void {
@@ -79,7 +82,10 @@ function addCrypt(program: Command, io: CommandIo): void {
     .addOption(dataUnitSizeOption())
     .addOption(firstDunOption())
     .addHelpText("after", examples.crypt)
-    .action((direction: "encrypt" | "decrypt", flags: CryptFlags) => crypt(io, direction, flags));
+    .action(async (direction: "encrypt" | "decrypt", flags: CryptFlags) => {
+      const { crypt } = await import("./crypt.js");
+      await crypt(io, direction, flags);
+    });
 }
 
 function addEngines(program: Command, io: CommandIo): void {
@@ -88,7 +94,10 @@ function addEngines(program: Command, io: CommandIo): void {
     .summary("show which cipher engines run here, and why one does not")
     .description("Shows the cipher engines, what they compute, and which one serves.")
     .option("--json", "as JSON")
-    .action((flags: { json?: boolean }) => engines(io, flags.json ?? false));
+    .action(async (flags: { json?: boolean }) => {
+      const { engines } = await import("./engines.js");
+      await engines(io, flags.json ?? false);
+    });
 }
 
 function addDemo(program: Command, io: CommandIo): void {
@@ -102,7 +111,10 @@ function addDemo(program: Command, io: CommandIo): void {
     .argument("[path]", "file to store (default: generated text)")
     .option("--image <image>", "file to store when no path is given; unpacked first when it is gzip")
     .addHelpText("after", examples.demo)
-    .action((path: string | undefined, flags: DemoFlags) => demo(io, path, flags));
+    .action(async (path: string | undefined, flags: DemoFlags) => {
+      const { demo } = await import("./demo.js");
+      await demo(io, path, flags);
+    });
 }
 
 function modeOption(): Option {

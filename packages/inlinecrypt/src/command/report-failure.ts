@@ -1,7 +1,7 @@
 import { BlkError } from "@inlinecrypt/blk-core";
 import { SkcipherError } from "@inlinecrypt/skcipher";
 import { ExitCode, InterruptedError, isSystemError, RequestError, UsageError } from "../failure.js";
-import { StackFileError } from "../stack/stack-file.js";
+import { StackFileError } from "../stack/stack-file-error.js";
 import type { CommandIo } from "./command-io.js";
 
 /**

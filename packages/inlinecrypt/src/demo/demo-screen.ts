@@ -27,8 +27,7 @@ export interface DemoResult {
 export function demoScreen(result: DemoResult, colors: ReturnType<typeof pico.createColors>): string {
   const { bold, cyan, dim } = colors;
   return [
-    `${bold(result.name)} (${formatBytes(result.bytes)}) went onto an encrypted disk over NBD and came back`,
-    `identical: sha256 ${dim(result.fetched.sha256)}`,
+    `${bold(result.name)}, ${formatBytes(result.bytes)}: stored over NBD, read back identical ${dim(`(sha256 ${result.fetched.sha256.slice(0, 8)}…)`)}`,
     "",
     ...sampleLines(result, colors),
     "",

@@ -1,0 +1,24 @@
+import { UsageError } from "../failure.js";
+
+/** Something wrong in a stack file, where an editor can jump to. */
+export interface StackFileProblem {
+  /** From 1. */
+  readonly line: number;
+  /** From 1. */
+  readonly column: number;
+  readonly message: string;
+}
+
+/** A stack file that is not one; the message has one line a problem, `FILE:LINE:COLUMN: what was expected`. */
+export class StackFileError extends UsageError {
+  override readonly name = "StackFileError";
+  readonly file: string;
+  readonly problems: readonly StackFileProblem[];
+
+  constructor(file: string, problems: readonly StackFileProblem[]) {
+    const ordered = problems.toSorted((a, b) => a.line - b.line || a.column - b.column);
+    super(ordered.map(({ line, column, message }) => `${file}:${line}:${column}: ${message}`).join("\n"));
+    this.file = file;
+    this.problems = ordered;
+  }
+}

@@ -1,0 +1,60 @@
+import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
+import type { StackDefinition } from "./stack-definition.js";
+import { StackFileError, type StackFileProblem } from "./stack-file-error.js";
+import { findReferenceProblems } from "./stack-references.js";
+import { parseStack, type StackProblem } from "./stack-schema.js";
+
+/** Checks the text of a stack file; `path` is for messages, and paths in the text stay as they are. @throws StackFileError */
+export function parseStackText(text: string, path: string): StackDefinition {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, intAsBigInt: true, prettyErrors: false });
+  if (document.errors.length > 0) {
+    throw new StackFileError(
+      path,
+      document.errors.map((error) => problemAt(lines, error.pos[0], error.message)),
+    );
+  }
+  const { definition, problems } = parseStack(document.toJS({ maxAliasCount: 100 }));
+  const found = problems ?? findReferenceProblems(definition);
+  if (found.length > 0)
+    throw new StackFileError(
+      path,
+      found.map((problem) => locate(document, lines, problem)),
+    );
+  return definition!;
+}
+
+function locate(document: Document, lines: LineCounter, { path, message, atKey }: StackProblem): StackFileProblem {
+  const place = path.map((part) => (typeof part === "number" ? `[${part}]` : `.${part}`)).join("");
+  const text = path.length === 0 ? message : `${place.slice(1)}: ${message}`;
+  return problemAt(lines, offsetOf(document, path, atKey), text);
+}
+
+function problemAt(lines: LineCounter, offset: number, message: string): StackFileProblem {
+  const { line, col } = lines.linePos(offset);
+  return { line: Math.max(line, 1), column: Math.max(col, 1), message };
+}
+
+/** Where the node at `path` starts, or its key; for a node that is missing, the innermost one around it. */
+function offsetOf(document: Document, path: StackProblem["path"], atKey: boolean): number {
+  let node: unknown = document.contents;
+  let offset = startOf(node) ?? 0;
+  path.forEach((part, depth) => {
+    const [key, value] = step(isAlias(node) ? node.resolve(document) : node, part);
+    const wanted = atKey && depth === path.length - 1 ? key : (value ?? key);
+    offset = startOf(wanted) ?? offset;
+    node = value;
+  });
+  return offset;
+}
+
+function step(within: unknown, part: string | number): [key: unknown, value: unknown] {
+  if (isSeq(within)) return [null, within.items[Number(part)]];
+  if (!isMap(within)) return [null, null];
+  const pair = within.items.find(({ key }) => isScalar(key) && String(key.value) === String(part));
+  return [pair?.key, pair?.value];
+}
+
+function startOf(node: unknown): number | undefined {
+  return (node as Node | null | undefined)?.range?.[0];
+}
