@@ -1,0 +1,74 @@
+import { spawn } from "node:child_process";
+import { existsSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+
+/** Shorter than in `npm test`, as a lost completion makes its test wait for all of it. */
+const TEST_TIMEOUT_MS = 10_000;
+
+/**
+ * Runs the tests of one workspace of the copy until the first failure.
+ *
+ * @param {string} copy
+ * @param {string} workspace path below the root
+ * @param {number} timeoutMs a run that takes longer is killed, and counts as failed
+ * @returns {Promise<{ result: "passed" | "failed" | "broken"; detail: string }>} broken: a test file did not even
+ *   load, so nothing was tested
+ */
+export async function runTests(copy, workspace, timeoutMs) {
+  const report = join(copy, "mutate-report.json");
+  rmSync(report, { force: true });
+  const { code, stderr } = await vitest(copy, join(copy, workspace), report, timeoutMs);
+  if (code === 0) return { result: "passed", detail: "" };
+  if (code === null) return { result: "failed", detail: `the run does not end within ${timeoutMs / 1000} s` };
+  if (!existsSync(report)) return { result: "broken", detail: firstLine(stderr) };
+  return firstFailure(JSON.parse(readFileSync(report, "utf8")), join(copy, workspace), stderr);
+}
+
+/** Vitest as in `npm test`, in a process group of its own, so that its workers can be killed with it. */
+function vitest(copy, cwd, report, timeoutMs) {
+  const script = join(copy, "node_modules/vitest/vitest.mjs");
+  const args = [
+    script,
+    "run",
+    "--bail",
+    "1",
+    `--testTimeout=${TEST_TIMEOUT_MS}`,
+    "--reporter=json",
+    `--outputFile=${report}`,
+  ];
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, args, { cwd, detached: true, stdio: ["ignore", "ignore", "pipe"] });
+    const killGroup = () => process.kill(-child.pid, "SIGKILL");
+    let timedOut = false;
+    const timer = setTimeout(() => {
+      timedOut = true;
+      killGroup();
+    }, timeoutMs);
+    let stderr = "";
+    child.stderr.on("data", (chunk) => {
+      stderr += chunk;
+    });
+    process.prependOnceListener("exit", killGroup);
+    child.on("close", (code) => {
+      clearTimeout(timer);
+      process.off("exit", killGroup);
+      resolve({ code: timedOut ? null : code, stderr });
+    });
+  });
+}
+
+function firstFailure(report, folder, stderr) {
+  for (const { name, status, message, assertionResults } of report.testResults) {
+    const test = assertionResults.find((each) => each.status === "failed");
+    const file = name.slice(folder.length + 1);
+    if (test !== undefined) return { result: "failed", detail: `${file}: ${test.fullName}` };
+    if (status === "failed" && assertionResults.length === 0)
+      return { result: "broken", detail: `${file}: ${message}` };
+  }
+  return { result: "failed", detail: `an error outside of any test: ${firstLine(stderr)}` };
+}
+
+function firstLine(text) {
+  const lines = text.split("\n").filter((line) => /\w/.test(line));
+  return lines.find((line) => /(Error|Bug)\b/.test(line)) ?? lines[0] ?? "nothing on stderr";
+}
