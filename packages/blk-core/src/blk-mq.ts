@@ -87,6 +87,11 @@ export class BlkMqQueue extends RequestQueue {
   submitBio(bio: Bio): void {
     const front = this.#splitToLimits(bio);
     if (front === null) return;
+    this.#submitWithinLimits(front);
+    if (front !== bio) this.layer.submitBioNoacctNocheck(bio);
+  }
+
+  #submitWithinLimits(front: Bio): void {
     if (this.limits.integrity !== null && !bioIntegrityPrep(front, this.limits.integrity)) return;
     if (opfMergeable(front.opf) && this.#tryMerge(front)) return;
     const rq = this.#tryAllocRequest();
@@ -191,14 +196,14 @@ export class BlkMqQueue extends RequestQueue {
       bio.endIoWith(BlkStatus.AGAIN);
       return null;
     }
-    const front = this.#splitBios.trySplit(bio, bytes);
+    // Not before there is a tag: parts that wait for tags, behind the bios they belong to, could take all split bios.
+    const front = this.#freeTags.length > 0 ? this.#splitBios.trySplit(bio, bytes) : null;
     if (front === null) {
       this.#waitForResource(bio);
       return null;
     }
     front.segmentCount = segmentCount;
     bio.chain(front);
-    this.layer.submitBioNoacctNocheck(bio);
     return front;
   }
 
