@@ -1,0 +1,84 @@
+import { expectAtRest, SeededRandom } from "@inlinecrypt/blk-sim";
+import type { SkcipherEngine } from "@inlinecrypt/skcipher";
+import { Chaos, type ChaosCounts } from "./chaos.js";
+import { Load, Violation } from "./load.js";
+import { compareWithReference } from "./reference.js";
+import { World } from "./world.js";
+
+export interface SimulationOptions {
+  /** Replays the run. */
+  seed: number | string;
+  /** I/O to end before the run is checked and over. */
+  ios: number;
+  engine: SkcipherEngine;
+}
+
+export interface SimulationResult extends ChaosCounts {
+  seed: number | string;
+  /** I/O that ended, and how much of it not well. */
+  ios: number;
+  failed: number;
+  /** Data units whose ciphertext was compared with the reference cipher. */
+  unitsCompared: number;
+}
+
+/** Steps without an I/O ending after which something is stuck: timers of several seconds fire in fewer. */
+const MAX_IDLE_STEPS = 20_000;
+
+/**
+ * Runs one random world under random load and chaos, in simulated time. Every read is checked against what the disk may
+ * hold, every bio ends exactly once, no plaintext reaches a medium, and in the end everything is back where it belongs.
+ *
+ * @throws Violation, or BlkBug from the packages themselves.
+ */
+export function simulate({ seed, ios, engine }: SimulationOptions): SimulationResult {
+  const random = new SeededRandom(seed);
+  const world = new World(random.fork("world"), engine);
+  const load = new Load(world, random.fork("load"));
+  const chaos = new Chaos(world, load, random.fork("chaos"));
+  const steps = random.fork("steps");
+  for (let idle = 0; load.ended < ios; idle++) {
+    const endedBefore = load.ended;
+    chaos.tick();
+    if (!load.isFull && steps.oneIn(3)) load.submitSome();
+    else if (!world.executor.step()) load.submitSome();
+    checkInvariants(world, load);
+    if (load.ended > endedBefore) idle = 0;
+    if (idle > MAX_IDLE_STEPS) throw new Violation(`${load.outstanding} bios do not end`);
+  }
+  finish(world, load, chaos);
+  const unitsCompared = compareWithReference(world, random.fork("reference"));
+  world.close();
+  expectAtRest({
+    layer: world.layer,
+    queues: world.disks.map(({ sim }) => sim.queue),
+    pools: world.pools,
+    profiles: [world.fallback, ...world.disks.flatMap(({ profile }) => profile ?? [])],
+  });
+  return { seed, ios: load.ended, failed: load.failed, unitsCompared, ...chaos.counts };
+}
+
+/** Cheap enough for every step. */
+function checkInvariants(world: World, load: Load): void {
+  const { inUse } = world.layer.bioSet;
+  if (inUse !== load.outstanding) throw new Violation(`${inUse} bios are in use, ${load.outstanding} are outstanding`);
+}
+
+/** Lets everything end, without faults, and reads all there is. */
+function finish(world: World, load: Load, chaos: Chaos): void {
+  chaos.end();
+  settle(world, load);
+  load.failuresExpected = false;
+  for (const region of world.regions) {
+    load.readAll(region);
+    settle(world, load);
+    load.flush(region);
+    settle(world, load);
+  }
+  for (const disk of world.disks) chaos.checkMedium(disk);
+}
+
+function settle(world: World, load: Load): void {
+  while (world.executor.step()) checkInvariants(world, load);
+  if (load.outstanding > 0) throw new Violation(`${load.outstanding} bios never end`);
+}

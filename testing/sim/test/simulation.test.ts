@@ -1,0 +1,70 @@
+import { execFileSync } from "node:child_process";
+import type { Skcipher, SkcipherEngine } from "@inlinecrypt/skcipher";
+import { createNodeEngine } from "@inlinecrypt/skcipher/node";
+import { describe, expect, it } from "vitest";
+import { simulate } from "../src/simulate.js";
+
+const FIXED_SEEDS = 24;
+const IOS = 1500;
+
+/** A new seed with every commit: over time this sees many worlds, and each is one a developer can name. */
+function commitSeed(): string {
+  try {
+    return execFileSync("git", ["rev-parse", "HEAD"], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
+  } catch {
+    return "no git here";
+  }
+}
+
+/** An engine whose ciphers do something else when they encrypt. */
+function brokenEngine(encrypt: (cipher: Skcipher, ...args: Parameters<Skcipher["encrypt"]>) => void): SkcipherEngine {
+  const node = createNodeEngine();
+  return {
+    name: "broken",
+    ciphers: node.ciphers,
+    supports: (name) => node.supports(name),
+    describe: () => node.describe(),
+    alloc(name) {
+      const cipher = node.alloc(name);
+      return {
+        name: cipher.name,
+        keyBytes: cipher.keyBytes,
+        ivBytes: cipher.ivBytes,
+        setKey: (key) => cipher.setKey(key),
+        encrypt: (...args) => encrypt(cipher, ...args),
+        decrypt: (...args) => cipher.decrypt(...args),
+        clear: () => cipher.clear(),
+      };
+    },
+  };
+}
+
+describe("whole stacks under random load, faults, power cuts and key changes", () => {
+  it.each(Array.from({ length: FIXED_SEEDS }, (_, index) => index + 1))("seed %i", (seed) => {
+    const result = simulate({ seed, ios: IOS, engine: createNodeEngine() });
+    expect(result.ios).toBeGreaterThanOrEqual(IOS);
+  });
+
+  it(`the commit's seed: ${commitSeed()}`, () => {
+    simulate({ seed: commitSeed(), ios: IOS, engine: createNodeEngine() });
+  });
+
+  it("a seed replays the same run", () => {
+    const run = (): unknown => simulate({ seed: 7, ios: IOS, engine: createNodeEngine() });
+    expect(run()).toEqual(run());
+  });
+});
+
+describe("the simulation notices", () => {
+  it("a cipher that encrypts nothing", () => {
+    const engine = brokenEngine((_cipher, src, dst) => dst.set(src));
+    expect(() => simulate({ seed: 1, ios: IOS, engine })).toThrow(/holds|plaintext on/);
+  });
+
+  it("a cipher that ignores the data unit number", () => {
+    const engine = brokenEngine((cipher, src, dst, dataUnitBytes) =>
+      cipher.encrypt(src, dst, dataUnitBytes, new Uint32Array(8)),
+    );
+    expect(() => simulate({ seed: 1, ios: IOS, engine })).toThrow(/holds/);
+  });
+});
