@@ -1,6 +1,6 @@
 import { ChecklistError } from "./checklist-error.js";
 import type { ChecklistRow, ChecklistSection } from "./checklist-rows.js";
-import { rowIdsIn, withoutRowIds } from "./row-ids.js";
+import { rowIdsIn, shownTitle } from "./row-ids.js";
 import type { ReportedTest, TestOutcome } from "./vitest-report.js";
 
 /** What the tests of a row say together: one failure is a failure. */
@@ -9,7 +9,7 @@ export type RowResult = "pass" | "fail" | "skipped" | "no test yet";
 /** A test as the checklist shows it. */
 export interface RowTest {
   readonly file: string;
-  /** Titles without ids. */
+  /** What identifies it to people: titles without ids. */
   readonly title: string;
   readonly outcome: TestOutcome;
 }
@@ -36,7 +36,7 @@ export function coverRows(sections: readonly ChecklistSection[], reported: reado
   for (const { rows } of sections) for (const { id } of rows) testsById.set(id, []);
   const unknown: string[] = [];
   for (const { file, titles, outcome } of reported) {
-    const test = { file, title: titles.map(withoutRowIds).filter(Boolean).join(" › "), outcome };
+    const test = { file, title: titles.map(shownTitle).filter(Boolean).join(" › "), outcome };
     for (const id of rowIdsIn(titles.join(" "))) {
       const tests = testsById.get(id);
       if (tests === undefined) unknown.push(`[${id}] in ${file}: ${titles.join(" › ")}`);

@@ -23,6 +23,11 @@ describe("covering rows", () => {
     expect(int!.rows[0]!.tests).toEqual([{ file: "x.test.ts", title, outcome: "passed" }]);
   });
 
+  test("leaves out seeds, which change from run to run", () => {
+    const [row] = coverRows(sections, [reported("x.test.ts", ["[API-1] model", "9 cases (seed 123) agree"])])[0]!.rows;
+    expect(row!.tests[0]!.title).toBe("model › 9 cases agree");
+  });
+
   test("sorts the tests of a row by file, then title, whatever order they ran in", () => {
     const tests = [
       reported("b.test.ts", ["[API-1] a"]),
