@@ -3,6 +3,7 @@ import { BlkBug } from "@inlinecrypt/blk-core";
 import { expect, it } from "vitest";
 import { reportFailure } from "../src/command/report-failure.js";
 import { chooseEngine, createEngines } from "../src/engines.js";
+import { InterruptedError, RequestError } from "../src/failure.js";
 import { main } from "../src/main.js";
 import { FakeIo } from "./support/fake-io.js";
 
@@ -62,4 +63,15 @@ it("calls what nobody expected a bug, and shows where it is", () => {
   expect(reportFailure(io, new BlkBug("a slot is put twice"), false)).toBe(1);
   expect(io.stderr.text).toContain("this is a bug in inlinecrypt, please report it: BlkBug: a slot is put twice");
   expect(io.stderr.text).toContain("main.test.ts");
+});
+
+it("tells what failed first when closing up failed too, and every part of a failed closing", () => {
+  const io = new FakeIo();
+  const suppressing = Object.assign(new Error("suppressed"), {
+    error: new RequestError("closing failed"),
+    suppressed: new InterruptedError("SIGTERM"),
+  });
+  expect(reportFailure(io, suppressing, false)).toBe(143);
+  expect(reportFailure(io, new AggregateError([new RequestError("one"), new RequestError("two")]), false)).toBe(1);
+  expect(io.stderr.text).toBe("inlinecrypt: interrupted by SIGTERM\ninlinecrypt: one\ninlinecrypt: two\n");
 });

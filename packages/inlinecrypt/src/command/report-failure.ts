@@ -8,12 +8,18 @@ import type { CommandIo } from "./command-io.js";
  * Says on stderr why a command failed, and tells the exit code. What nobody expected comes with its stack, because it
  * is this project's mistake.
  */
-export function reportFailure(io: CommandIo, error: unknown, json: boolean): number {
+export function reportFailure(io: CommandIo, thrown: unknown, json: boolean): number {
+  const error = firstFailure(thrown);
   const exitCode = exitCodeOf(error);
   if (json)
     io.stderr.write(`${JSON.stringify({ level: "error", msg: messageOf(error), exitCode, ...details(error) })}\n`);
   else for (const line of messageOf(error).split("\n")) io.stderr.write(`inlinecrypt: ${line}\n`);
   return exitCode;
+}
+
+/** What failed first, where closing up failed after it: a SuppressedError, of which Node 20 has no class. */
+function firstFailure(thrown: unknown): unknown {
+  return thrown instanceof Error && "suppressed" in thrown ? firstFailure(thrown.suppressed) : thrown;
 }
 
 function exitCodeOf(error: unknown): number {

@@ -56,17 +56,20 @@ export async function serve(
   const definition = await readDefinition(stackFile, flags, isGiven);
   const logger = createLogger(io, flags.json ?? false);
   using stopSignals = new StopSignals(io);
-  await using stack = await buildStack(definition, {
+  const stack = await buildStack(definition, {
     warn: (message) => logger.warn(message),
     tracer: { trace: (event, detail) => logger.warn(detail, event) },
     onNbdEvent: (event) => logNbdEvent(logger, event),
   });
-  for (const served of stack.exports) {
-    logger.info(describe(served));
-    io.stdout.write(flags.json ? readyJson(served) : `listening ${served.uri}\n`);
+  try {
+    for (const served of stack.exports) {
+      logger.info(describe(served));
+      io.stdout.write(flags.json ? readyJson(served) : `listening ${served.uri}\n`);
+    }
+    logger.info(`${await stopSignals.first}: finishing what clients have sent, then closing`);
+  } finally {
+    await stack.close();
   }
-  logger.info(`${await stopSignals.first}: finishing what clients have sent, then closing`);
-  await stack.close();
   logger.info("closed; everything acknowledged is on the medium");
 }
 

@@ -45,9 +45,11 @@ export async function fetch(
     meter.hash(chunk);
     done += chunk.length;
   });
-  for (let byteOffset = 0; byteOffset < bytes; byteOffset += CHUNK_BYTES) {
-    const chunkBytes = Math.min(CHUNK_BYTES, bytes - byteOffset);
-    await window.add(client.read(byteOffset, chunkBytes));
+  // A buffer is free again when the window has room: its request is as many before this one as there are buffers.
+  const buffers = Array.from({ length: WINDOW_CHUNKS }, () => new Uint8Array(Math.min(CHUNK_BYTES, bytes)));
+  for (let byteOffset = 0, index = 0; byteOffset < bytes; byteOffset += CHUNK_BYTES, index++) {
+    const buffer = buffers[index % WINDOW_CHUNKS]!;
+    await window.add(client.read(byteOffset, buffer.subarray(0, bytes - byteOffset)));
   }
   await window.drain();
   return meter.finish();
