@@ -49,6 +49,8 @@ class Possible {
 export interface FlushSnapshot {
   /** Writes from this id on were submitted later. */
   readonly nextSequence: number;
+  /** Power cuts before it. */
+  readonly cuts: number;
   /** For each sector that was not known to be durable: what a read would have returned, or a write in flight left. */
   readonly ids: ReadonlyMap<number, number[]>;
 }
@@ -65,7 +67,10 @@ export class SectorModel {
   readonly #dirty = new Set<number>();
   /** The id of the write in flight in each sector, 0 for none. */
   readonly #inFlight: Uint32Array;
+  /** Writes that were in flight when the power was cut. */
+  readonly #crossed = new Set<number>();
   #sequence = 1;
+  #cuts = 0;
 
   constructor(sectorCount: number, first: ContentKind) {
     this.sectorCount = sectorCount;
@@ -86,8 +91,12 @@ export class SectorModel {
     return id;
   }
 
-  /** It has ended. A failed one may have happened, sector by sector. */
-  end(id: number, sector: number, sectors: number, ok: boolean, durable: boolean): void {
+  /**
+   * It has ended. A failed one may have happened, sector by sector; and so may one that ends well after a power cut: parts
+   * of it may have been in the cache that was lost, before the others were written.
+   */
+  end(id: number, sector: number, sectors: number, succeeded: boolean, durable: boolean): void {
+    const ok = !this.#crossed.delete(id) && succeeded;
     for (let at = sector; at < sector + sectors; at++) {
       this.#inFlight[at] = 0;
       if (ok) this.#now.setOnly(at, id);
@@ -104,11 +113,12 @@ export class SectorModel {
       const known = this.#now.idsOf(sector);
       ids.set(sector, this.#inFlight[sector] === 0 ? known : [...known, this.#inFlight[sector]!]);
     }
-    return { nextSequence: this.#sequence, ids };
+    return { nextSequence: this.#sequence, cuts: this.#cuts, ids };
   }
 
-  /** The flush has ended well: what had been overwritten when it was submitted cannot come back. */
-  endFlush({ nextSequence, ids }: FlushSnapshot): void {
+  /** The flush has ended well: what had been overwritten when it was submitted cannot come back, unless it has already. */
+  endFlush({ nextSequence, cuts, ids }: FlushSnapshot): void {
+    if (cuts !== this.#cuts) return;
     for (const [sector, known] of ids) {
       const left = this.#afterCut.idsOf(sector).filter((id) => id >= nextSequence * 4 || known.includes(id));
       this.#afterCut.set(sector, left);
@@ -120,6 +130,8 @@ export class SectorModel {
   powerCut(): void {
     for (const sector of this.#dirty) this.#now.set(sector, this.#afterCut.idsOf(sector));
     this.#dirty.clear();
+    for (const id of this.#inFlight) if (id !== 0) this.#crossed.add(id);
+    this.#cuts++;
   }
 
   /** Everything in a range is to be forgotten, for good. */
