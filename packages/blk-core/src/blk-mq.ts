@@ -64,7 +64,10 @@ export class BlkMqQueue extends RequestQueue {
   readonly #splitBios: BioSet;
   readonly #splitResult = new SplitResult();
   readonly #flush: FlushMachine;
-  readonly #resourceTimer = new Timer(() => this.run());
+  readonly #resourceTimer = new Timer(() => {
+    this.run();
+    this.#resumeWaiting();
+  });
   #running = false;
   #runAgain = false;
   #resuming = false;
@@ -229,7 +232,8 @@ export class BlkMqQueue extends RequestQueue {
 
   /**
    * Keeps a bio until a request of this queue ends, and with it a tag and perhaps a split bio is free; then the bio is
-   * submitted again from the top, merging included. One that has to wait again keeps its place.
+   * submitted again from the top, merging included. One that has to wait again keeps its place. With no such request the
+   * bio is tried again after a while.
    */
   #waitForResource(bio: Bio): void {
     if ((bio.opf & ReqFlag.NOWAIT) !== 0) return bio.endIoWith(BlkStatus.AGAIN);
@@ -237,6 +241,11 @@ export class BlkMqQueue extends RequestQueue {
     if (this.#resuming) this.#waiting.prepend(bio);
     else this.#waiting.append(bio);
     this.layer.flushPlug();
+    // No request of this queue is under way whose end would resume the bio: encryption contexts have run out, which the
+    // bios of other queues hold.
+    if (this.#freeTags.length === this.queueDepth && !this.#resourceTimer.pending) {
+      this.layer.executor.addTimer(this.#resourceTimer, RESOURCE_DELAY_MS);
+    }
   }
 
   #resumeWaiting(): void {

@@ -112,6 +112,22 @@ describe("splitting to limits", () => {
     expect(second).toEqual([BlkStatus.OK]);
     expectNoLeaks(rig);
   });
+
+  it("waits on an idle queue for encryption contexts that other queues' bios hold", () => {
+    const rig = cryptoRig({ limits: { maxSectors: 8 } });
+    const ends = makeBio(rig, 0, 16, { key: fakeKey() });
+    const pool = rig.layer.cryptCtxPool;
+    const held = Array.from({ length: pool.capacity - pool.inUse }, () => pool.tryGet()!);
+    rig.layer.submitBio(ends.bio);
+    rig.executor.advance(10);
+    expect(rig.driver.log).toEqual([]);
+    for (const ctx of held) pool.put(ctx);
+    rig.executor.advance(10);
+    rig.driver.completeAll();
+    expect(ends.ends).toEqual([BlkStatus.OK]);
+    expect(rig.executor.isIdle).toBe(true);
+    expectNoLeaks(rig);
+  });
 });
 
 describe("tags", () => {
