@@ -1,7 +1,13 @@
 import { BlkBug, type FailAlloc, type Pool } from "@inlinecrypt/blk-core";
 
-/** Scenarios are small: one with more allocations than this does not end. */
-const MAX_ALLOCATIONS = 100_000;
+export interface FailEachAllocationOptions {
+  /**
+   * Scenarios are small: one that allocates more often counts as endless.
+   *
+   * @default 100000
+   */
+  maxAllocations?: number;
+}
 
 /**
  * Makes one allocation of a block layer fail: hand `failAlloc` to the `BlockLayer`.
@@ -38,8 +44,12 @@ export class AllocationFaults {
  * @returns how many allocations were made to fail.
  * @throws BlkBug that names the allocation, with the scenario's error as its cause.
  */
-export async function failEachAllocation(run: (faults: AllocationFaults) => void | Promise<void>): Promise<number> {
-  for (let nth = 1; nth <= MAX_ALLOCATIONS; nth++) {
+export async function failEachAllocation(
+  run: (faults: AllocationFaults) => void | Promise<void>,
+  options: FailEachAllocationOptions = {},
+): Promise<number> {
+  const { maxAllocations = 100_000 } = options;
+  for (let nth = 1; nth <= maxAllocations; nth++) {
     const faults = new AllocationFaults(nth);
     try {
       await run(faults);
@@ -51,7 +61,7 @@ export async function failEachAllocation(run: (faults: AllocationFaults) => void
     }
     if (faults.failed === null) return nth - 1;
   }
-  throw new BlkBug(`the scenario still allocates after ${MAX_ALLOCATIONS} allocations`);
+  throw new BlkBug(`the scenario still allocates after ${maxAllocations} allocations`);
 }
 
 function expectFull(faults: AllocationFaults): void {

@@ -4,7 +4,7 @@
  *
  * @packageDocumentation
  */
-export { AllocationFaults, failEachAllocation } from "./allocation-faults.js";
+export { AllocationFaults, type FailEachAllocationOptions, failEachAllocation } from "./allocation-faults.js";
 export { type AtRest, expectAtRest, findLeaks } from "./at-rest.js";
 export { type Fault, FaultPlan, type FaultRule } from "./fault-plan.js";
 export { runUntilSettled } from "./run-until-settled.js";

@@ -41,7 +41,7 @@ export interface SimDiskBehaviour {
    */
   writeCache?: boolean;
   /**
-   * The disk does FUA itself; otherwise the block layer flushes after the write. Needs `writeCache`.
+   * The disk does FUA itself; otherwise the block layer flushes after the write. Without `writeCache` it means nothing.
    *
    * @default false
    */

@@ -22,7 +22,9 @@ describe("Xoshiro128", () => {
 describe("SeededRandom", () => {
   it("draws the same from the same seed, number or text, and something else from every other", () => {
     expect(draw(new SeededRandom(7))).toEqual(draw(new SeededRandom("7")));
-    const streams = new Set([..."abc", "", "aa", "ab", "ba", ...Array(1000).keys()].map((seed) => `${draw(new SeededRandom(seed))}`));
+    const streams = new Set(
+      [..."abc", "", "aa", "ab", "ba", ...Array(1000).keys()].map((seed) => `${draw(new SeededRandom(seed))}`),
+    );
     expect(streams.size).toBe(1007);
   });
 

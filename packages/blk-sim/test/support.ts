@@ -1,5 +1,6 @@
 import { type Bio, BlkStatus, BlockLayer, type BlockLayerOptions, ReqOp } from "@inlinecrypt/blk-core";
 import { SimExecutor } from "@inlinecrypt/blk-core/sim-executor";
+import { expect } from "vitest";
 import { expectAtRest, FaultPlan, SeededRandom, SimDisk, type SimDiskBehaviour } from "../src/index.js";
 
 export interface Rig {
@@ -85,4 +86,9 @@ export function writeDurably(rig: Rig, byteOffset: number, data: Uint8Array): vo
 
 export function expectRigAtRest({ layer, disk }: Rig): void {
   expectAtRest({ layer, queues: [disk.queue] });
+}
+
+/** `toEqual` takes seconds for arrays of this size. */
+export function expectSameBytes(actual: Uint8Array, expected: Uint8Array): void {
+  expect(Buffer.compare(actual, expected)).toBe(0);
 }
