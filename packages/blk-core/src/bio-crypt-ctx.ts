@@ -28,10 +28,10 @@ export class BioCryptCtx {
     dunIncrement(this.dun, this.dataUnits(bytes));
   }
 
-  /** How many data units `bytes` are. */
+  /** How many data units `bytes` are, at most `BIO_MAX_BYTES`. */
   dataUnits(bytes: number): number {
     if (this.key === null) throw new BlkBug("a crypto context without a key is in use");
-    return Math.floor(bytes / this.key.dataUnitBytes);
+    return bytes >>> this.key.dataUnitBits;
   }
 }
 

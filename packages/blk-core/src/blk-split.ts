@@ -65,7 +65,7 @@ function writeZeroesWithinLimits(bio: Bio, limits: QueueLimits, result: SplitRes
  */
 function dataWithinLimits(bio: Bio, limits: QueueLimits, result: SplitResult): void {
   const dataUnitBytes = bio.cryptCtx === null ? 1 : bio.cryptCtx.key!.dataUnitBytes;
-  const memoryAlign = Math.max(dataUnitBytes, limits.dmaAlignmentBytes);
+  const memoryAlignMask = Math.max(dataUnitBytes, limits.dmaAlignmentBytes) - 1;
   const maxBytes = limits.maxSectors * SECTOR_BYTES;
   let bytes = 0;
   let segmentCount = 0;
@@ -74,7 +74,7 @@ function dataWithinLimits(bio: Bio, limits: QueueLimits, result: SplitResult): v
     const vec = bio.vecs[index]!;
     const start = vec.offset + done;
     const vecBytes = Math.min(vec.bytes - done, left);
-    if (start % memoryAlign !== 0 || vecBytes % memoryAlign !== 0) return result.set(BlkStatus.INVAL, 0, 0);
+    if (((start | vecBytes) & memoryAlignMask) !== 0) return result.set(BlkStatus.INVAL, 0, 0);
     left -= vecBytes;
     // Once one limit is reached, what follows is only checked.
     for (let at = 0; at < vecBytes && segmentCount < limits.maxSegments && bytes < maxBytes; segmentCount++) {

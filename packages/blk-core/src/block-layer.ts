@@ -90,11 +90,9 @@ export class BlockLayer {
    */
   submitBio(bio: Bio): void {
     const ctx = bio.cryptCtx;
-    if (ctx === null || !bio.hasData || bio.bdev!.queue.cryptoProfile.supports(ctx.key!)) {
-      this.submitBioNoacct(bio);
-    } else if (this.cryptoFallback.prepBio(bio)) {
-      this.submitBioNoacct(bio);
-    }
+    if (ctx === null || !bio.hasData) return this.submitBioNoacct(bio);
+    if (bio.bdev!.queue.cryptoProfile.supports(ctx.key!)) this.#submitPrepared(bio, prepareForQueue(bio));
+    else if (this.cryptoFallback.prepBio(bio)) this.submitBioNoacct(bio);
   }
 
   /**
@@ -105,7 +103,11 @@ export class BlockLayer {
    * @kernel block/blk-core.c: submit_bio_noacct
    */
   submitBioNoacct(bio: Bio): void {
-    const status = prepareForQueue(bio);
+    const cryptStatus = bio.cryptCtx === null ? BlkStatus.OK : checkContext(bio);
+    this.#submitPrepared(bio, cryptStatus === BlkStatus.OK ? prepareForQueue(bio) : cryptStatus);
+  }
+
+  #submitPrepared(bio: Bio, status: BlkStatus): void {
     if (status !== BlkStatus.OK) return bio.endIoWith(status);
     if (bio.bytes === 0 && (bio.opf & ReqFlag.PREFLUSH) === 0) return bio.endIo();
     this.submitBioNoacctNocheck(bio);
@@ -201,8 +203,14 @@ export class BlockLayer {
   }
 }
 
+/** @kernel block/blk-core.c: submit_bio_noacct, blk_crypto_supported */
+function checkContext(bio: Bio): BlkStatus {
+  if (!bio.hasData) return BlkStatus.IOERR;
+  return bio.bdev!.queue.cryptoProfile.supports(bio.cryptCtx!.key!) ? BlkStatus.OK : BlkStatus.NOTSUPP;
+}
+
 /**
- * The checks before a queue sees a bio, and its translation from the partition to the disk.
+ * The other checks before a queue sees a bio, and its translation from the partition to the disk.
  *
  * @kernel block/blk-core.c: submit_bio_noacct, bio_check_eod, bio_check_ro, blk_partition_remap
  */
@@ -210,10 +218,6 @@ function prepareForQueue(bio: Bio): BlkStatus {
   const bdev = bio.bdev!;
   const queue = bdev.queue;
   if (!queue.isLive) return BlkStatus.IOERR;
-  if (bio.cryptCtx !== null) {
-    if (!bio.hasData) return BlkStatus.IOERR;
-    if (!queue.cryptoProfile.supports(bio.cryptCtx.key!)) return BlkStatus.NOTSUPP;
-  }
   if (opIsWrite(bio.opf) && bdev.readOnly && bio.bytes > 0) return BlkStatus.IOERR;
   const rangeStatus = checkRange(bio, bdev);
   if (rangeStatus !== BlkStatus.OK) return rangeStatus;
