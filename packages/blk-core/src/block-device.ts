@@ -59,7 +59,7 @@ export class BlockDevice {
     return this.sectorCount * SECTOR_BYTES;
   }
 
-  /** The device's /proc/diskstats fields now. Bio-based drivers count nothing unless they say so themselves. */
+  /** The device's /proc/diskstats fields now. Bio-based drivers count only what they count themselves. */
   stat(): DiskStatsSnapshot {
     return this.stats.snapshot(this.queue.layer.executor.nowMs());
   }

@@ -48,6 +48,12 @@ export interface QueueLimits {
   readonly writeCache: boolean;
   /** The device does FUA itself; otherwise a flush follows the write. Always false without a write cache. */
   readonly fua: boolean;
+  /**
+   * Requests are counted and timed for `BlockDevice.stat`. That reads the clock for every submission, or every plug.
+   *
+   * @kernel include/linux/blkdev.h: BLK_FEAT_IO_STAT
+   */
+  readonly ioStats: boolean;
   /** The device stores protection information next to each interval of data; null: it does not. */
   readonly integrity: IntegrityLimits | null;
   /** Some device below does not line up with the others: `alignmentOffsetBytes` means nothing. Set by `stackLimits`. */
@@ -98,6 +104,7 @@ export const defaultLimits: QueueLimits = {
   maxWriteZeroesSectors: 0,
   writeCache: false,
   fua: false,
+  ioStats: true,
   integrity: null,
   misaligned: false,
 };
