@@ -22,7 +22,7 @@ export class BioQueue extends RequestQueue {
     this.#ops = ops;
   }
 
-  submitBio(bio: Bio): void {
+  protected takeBio(bio: Bio): void {
     this.enter();
     try {
       this.#ops.submitBio(bio);

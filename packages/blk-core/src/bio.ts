@@ -225,6 +225,31 @@ export class Bio implements BvecPosition {
     this.endIo();
   }
 
+  /**
+   * Makes an ended bio ready for another operation on the same memory, with the same submitter: read here, write there.
+   * The sector is the caller's to set.
+   *
+   * @throws BlkBug for a bio that has not ended, is a clone, or has a context (whose DUN belongs to the first use) or
+   * protection information.
+   * @kernel block/bio.c: bio_reuse
+   */
+  reuse(opf: number): void {
+    if (this.#remaining !== 0) throw new BlkBug("a bio is reused that has not ended");
+    if (this.vecs !== this.#ownVecs) throw new BlkBug("a clone is reused");
+    if (this.cryptCtx !== null) throw new BlkBug("a bio with an encryption context is reused");
+    if (this.integrity !== null) throw new BlkBug("a bio with protection information is reused");
+    this.init(this.bdev, opf);
+    this.next = null;
+    this.sector = 0;
+    this.vecIndex = 0;
+    this.vecDone = 0;
+    this.segmentCount = 0;
+    this.remapped = false;
+    this.traceCompletion = false;
+    this.bytes = 0;
+    for (let index = 0; index < this.vecCount; index++) this.bytes += this.vecs[index]!.bytes;
+  }
+
   /** Gives the bio back to its set. @kernel block/bio.c: bio_put */
   put(): void {
     this.freeCryptCtx();

@@ -7,40 +7,62 @@ import { BlkStatus } from "./status.js";
 /** Steps of a request with PREFLUSH or FUA, in order; `rq.flushSeq` has the bits of those that are done or not needed. */
 const FlushStep = { PREFLUSH: 1, DATA: 2, POSTFLUSH: 4 } as const;
 const ALL_STEPS = FlushStep.PREFLUSH | FlushStep.DATA | FlushStep.POSTFLUSH;
+/** Set in `rq.flushSeq` as long as the flush machine has the request. @kernel include/linux/blk-mq.h: RQF_FLUSH_SEQ */
+const IN_SEQUENCE = 8;
+
+/** After so long a flush no longer waits for data on its way. @kernel block/blk-flush.c: FLUSH_PENDING_TIMEOUT */
+const PENDING_TIMEOUT_MS = 5000;
 
 /**
  * Turns PREFLUSH and FUA into flush requests and plain writes for devices with a volatile cache. One flush is in flight
- * at a time; all requests that need one meanwhile share the next.
+ * at a time, and it waits for the data of such requests that is on its way: all that need a flush meanwhile share one.
  *
  * @kernel block/blk-flush.c
  */
 export class FlushMachine {
   readonly #queue: BlkMqQueue;
-  /** The one flush request; outside the tags, so a flush never waits for them. */
   readonly #flushRq: BlkRequest;
   /** Requests that need a flush which has not started. */
   readonly #pending = new RequestList();
+  #pendingSinceMs = 0;
   /** Requests that the flush in flight serves. */
   readonly #served = new RequestList();
   #flushInFlight = false;
-  readonly #onFlushEnd = (_rq: BlkRequest, status: BlkStatus): void => this.#flushEnded(status);
-  readonly #onDataEnd = (rq: BlkRequest, status: BlkStatus): void => this.#stepDone(rq, FlushStep.DATA, status);
+  /** Requests of the machine whose data is on its way. */
+  #dataInFlight = 0;
+  readonly #onFlushEnd = (rq: BlkRequest, status: BlkStatus): void => this.#flushEnded(rq, status);
 
   constructor(queue: BlkMqQueue, flushRq: BlkRequest) {
     this.#queue = queue;
     this.#flushRq = flushRq;
   }
 
-  /** Takes a request with PREFLUSH or FUA. @kernel block/blk-flush.c: blk_insert_flush */
-  insert(rq: BlkRequest): void {
-    const deviceHasFua = this.#queue.limits.fua;
-    let needed = rq.bytes > 0 ? FlushStep.DATA : 0;
-    if ((rq.opf & ReqFlag.PREFLUSH) !== 0) needed |= FlushStep.PREFLUSH;
-    if ((rq.opf & ReqFlag.FUA) !== 0 && rq.bytes > 0 && !deviceHasFua) needed |= FlushStep.POSTFLUSH;
+  /**
+   * Looks at a request with PREFLUSH or FUA. True when the machine has taken it; false: its data goes down like any
+   * other now.
+   *
+   * @kernel block/blk-flush.c: blk_insert_flush
+   */
+  insert(rq: BlkRequest): boolean {
+    const needed = stepsNeeded(rq, this.#queue.limits.fua);
     rq.opf &= ~ReqFlag.PREFLUSH;
-    if (!deviceHasFua) rq.opf &= ~ReqFlag.FUA;
-    rq.flushSeq = ALL_STEPS & ~needed;
+    if (!this.#queue.limits.fua) rq.opf &= ~ReqFlag.FUA;
+    if (needed === FlushStep.DATA) return false;
+    rq.flushSeq = IN_SEQUENCE | (ALL_STEPS & ~needed);
+    if (firstStepToDo(rq) === FlushStep.DATA) {
+      this.#dataInFlight++;
+      return false;
+    }
     this.#nextStep(rq);
+    return true;
+  }
+
+  /** The data of a request of the machine is written, or not. @kernel block/blk-flush.c: mq_flush_data_end_io */
+  dataEnded(rq: BlkRequest, status: BlkStatus): void {
+    rq.hctx.putTag(rq);
+    this.#dataInFlight--;
+    this.#stepDone(rq, FlushStep.DATA, status);
+    this.#startFlush();
   }
 
   /** @kernel block/blk-flush.c: blk_flush_complete_seq */
@@ -54,41 +76,58 @@ export class FlushMachine {
     const step = firstStepToDo(rq);
     if (step === 0) return this.#finish(rq, BlkStatus.OK);
     if (step === FlushStep.DATA) {
-      rq.onEnd = this.#onDataEnd;
-      this.#queue.insert(rq);
+      this.#dataInFlight++;
+      this.#queue.insertBypass(rq);
       return this.#queue.run();
     }
+    if (this.#pending.first === null) this.#pendingSinceMs = this.#nowMs();
     this.#pending.append(rq);
     this.#startFlush();
   }
 
   #finish(rq: BlkRequest, status: BlkStatus): void {
-    rq.onEnd = null;
-    this.#queue.finishRequest(rq, status);
+    rq.flushSeq = 0;
+    this.#queue.endRequest(rq, status);
   }
 
   /** @kernel block/blk-flush.c: blk_kick_flush */
   #startFlush(): void {
-    if (this.#flushInFlight || this.#pending.first === null) return;
+    const first = this.#pending.first;
+    if (this.#flushInFlight || first === null) return;
+    if (this.#dataInFlight > 0 && this.#nowMs() < this.#pendingSinceMs + PENDING_TIMEOUT_MS) return;
     this.#flushInFlight = true;
     this.#served.takeAll(this.#pending);
     const rq = this.#flushRq;
     rq.reset();
     rq.opf = ReqOp.FLUSH;
+    rq.hctx = first.hctx;
     rq.state = RequestState.IDLE;
     rq.onEnd = this.#onFlushEnd;
-    this.#queue.insert(rq);
+    this.#queue.insertBypass(rq);
     this.#queue.run();
   }
 
   /** @kernel block/blk-flush.c: flush_end_io */
-  #flushEnded(status: BlkStatus): void {
+  #flushEnded(flushRq: BlkRequest, status: BlkStatus): void {
+    flushRq.hctx.putTag(flushRq);
     for (let rq = this.#served.shift(); rq !== null; rq = this.#served.shift()) {
       this.#stepDone(rq, firstStepToDo(rq), status);
     }
     this.#flushInFlight = false;
     this.#startFlush();
   }
+
+  #nowMs(): number {
+    return this.#queue.layer.executor.nowMs();
+  }
+}
+
+/** @kernel block/blk-flush.c: blk_flush_policy */
+function stepsNeeded(rq: BlkRequest, deviceHasFua: boolean): number {
+  let needed = rq.bytes > 0 ? FlushStep.DATA : 0;
+  if ((rq.opf & ReqFlag.PREFLUSH) !== 0) needed |= FlushStep.PREFLUSH;
+  if ((rq.opf & ReqFlag.FUA) !== 0 && rq.bytes > 0 && !deviceHasFua) needed |= FlushStep.POSTFLUSH;
+  return needed;
 }
 
 function firstStepToDo(rq: BlkRequest): number {

@@ -1,135 +1,115 @@
 import type { Bio } from "./bio.js";
 import { bioIntegrityPrep } from "./bio-integrity.js";
-import { BioList } from "./bio-list.js";
-import type { BioSet } from "./bio-set.js";
+import { BioSplitter } from "./bio-splitter.js";
 import { KEYSLOT_PENDING } from "./blk-crypto.js";
 import { FlushMachine } from "./blk-flush.js";
-import { attemptBioMerge, MergeResult } from "./blk-merge.js";
-import { BlkRequest, RequestState } from "./blk-request.js";
-import { bytesWithinLimits, SplitResult } from "./blk-split.js";
+import { BlkMqHwCtx } from "./blk-mq-hctx.js";
+import type { BlkMqOps, BlkMqQueueOptions } from "./blk-mq-ops.js";
+import { MAX_REQUESTS, RequestPool } from "./blk-mq-request-pool.js";
+import { RequeueList } from "./blk-mq-requeue.js";
+import { type BlkMqTagSet, tagSetOf } from "./blk-mq-tag.js";
+import { type BlkRequest, RequestState } from "./blk-request.js";
+import { RequestTimeouts } from "./blk-timeout.js";
 import type { BlockLayer } from "./block-layer.js";
-import { BlkBug, BlkError } from "./errors.js";
-import { Timer } from "./executor.js";
-import type { QueueLimitsInput } from "./limits.js";
+import type { Elevator, ElevatorType } from "./elevator.js";
+import { noneElevator } from "./elevator-none.js";
+import { BlkBug } from "./errors.js";
 import { opfMergeable, opIsFlush, ReqFlag } from "./opf.js";
-import { RequestList } from "./request-list.js";
 import { RequestQueue } from "./request-queue.js";
 import { BlkStatus } from "./status.js";
-import { blkIntegrityPrepare } from "./t10-pi.js";
-
-/** What a request-based driver implements. @kernel include/linux/blk-mq.h: blk_mq_ops */
-export interface BlkMqOps {
-  /**
-   * Starts a request and returns OK; the driver later calls `rq.complete` once, or does so before returning.
-   * RESOURCE or DEV_RESOURCE: not now, offer it again after a completion or a short while. Any other status ends it.
-   * `last` is false while more requests follow at once.
-   */
-  queueRq(rq: BlkRequest, last: boolean): BlkStatus;
-  /** More requests were announced and do not come: start what was collected. */
-  commitRqs?(): void;
-  /** Called once for each request when the queue is made; may set `rq.driverData`. */
-  initRequest?(rq: BlkRequest): void;
-}
-
-/** Requests waiting for the driver that a new bio is compared with. @kernel block/blk-merge.c: blk_bio_list_merge */
-const MERGE_SEARCH_DEPTH = 8;
-/** When to offer a refused request again if no completion does. @kernel block/blk-mq.c: BLK_MQ_RESOURCE_DELAY */
-const RESOURCE_DELAY_MS = 3;
-/** Bios of one queue that may be split at a time. */
-const SPLIT_BIOS = 64;
-
-export interface BlkMqQueueOptions {
-  ops: BlkMqOps;
-  limits?: QueueLimitsInput;
-  /**
-   * Most requests at a time, 1 to 10240; further bios wait.
-   *
-   * @default 128
-   */
-  queueDepth?: number;
-}
+import { WaitingBios } from "./waiting-bios.js";
 
 /**
- * The queue of a request-based driver: splits bios to the limits, merges neighbours, tags them and gets their keyslots.
+ * The queue of a request-based driver: splits bios to the limits, merges neighbours, makes requests of them, gets their
+ * keyslots and offers them to the driver.
  *
- * @kernel block/blk-mq.c: blk_mq_submit_bio
+ * @kernel block/blk-mq.c
  */
 export class BlkMqQueue extends RequestQueue {
-  readonly queueDepth: number;
-  readonly #ops: BlkMqOps;
-  readonly #requests: BlkRequest[] = [];
-  readonly #freeTags: number[] = [];
-  readonly #dispatch = new RequestList();
-  readonly #waiting = new BioList();
-  readonly #splitBios: BioSet;
-  readonly #splitResult = new SplitResult();
+  readonly ops: BlkMqOps;
+  readonly tagSet: BlkMqTagSet;
+  /** The device's hardware queues. */
+  readonly hctxs: readonly BlkMqHwCtx[];
+  /** Watches what the driver owns; `BlkMqHwCtx` tells it. */
+  readonly timeouts: RequestTimeouts;
+  readonly #requests: RequestPool;
+  readonly #splitter: BioSplitter;
   readonly #flush: FlushMachine;
-  readonly #resourceTimer = new Timer(() => {
-    this.run();
-    this.#resumeWaiting();
-  });
+  readonly #requeued = new RequeueList(this);
+  readonly #waiting: WaitingBios;
+  #elevatorType: ElevatorType;
+  #elevator: Elevator;
+  #quiesceDepth = 0;
   #running = false;
   #runAgain = false;
-  #resuming = false;
 
+  /** @throws BlkError EINVAL for a depth or limits that make no sense. */
   constructor(layer: BlockLayer, options: BlkMqQueueOptions) {
     super(layer, options.limits ?? {});
-    this.queueDepth = options.queueDepth ?? 128;
-    if (!Number.isInteger(this.queueDepth) || this.queueDepth < 1 || this.queueDepth > 10240) {
-      throw new BlkError("EINVAL", "blk_mq_alloc_tag_set", `queueDepth is ${this.queueDepth}, expected 1 to 10240`);
-    }
-    this.#ops = options.ops;
-    this.#splitBios = layer.newBioSet("bio_split", SPLIT_BIOS);
-    for (let tag = this.queueDepth - 1; tag >= 0; tag--) {
-      this.#requests[tag] = this.#newRequest(tag);
-      this.#freeTags.push(tag);
-    }
-    this.#flush = new FlushMachine(this, this.#newRequest(this.queueDepth));
+    this.ops = options.ops;
+    this.tagSet = tagSetOf(options);
+    this.hctxs = this.tagSet.tags.map((_tags, index) => new BlkMqHwCtx(this, index));
+    this.#requests = new RequestPool(this);
+    this.#splitter = new BioSplitter(this, (bio) => this.#waitForRequest(bio));
+    this.#waiting = new WaitingBios(layer.executor, () => this.#resumeWaiting());
+    this.#elevatorType = options.elevator ?? noneElevator;
+    this.#elevator = this.#elevatorType.create(this);
+    this.#flush = new FlushMachine(this, this.#requests.create());
+    this.#requests.setLimit(options.nrRequests ?? this.#elevatorType.defaultNrRequests(this.#deviceDepth));
+    this.timeouts = new RequestTimeouts(layer.executor, this.#requests.all, this.ops, options.timeoutMs ?? 30_000);
   }
 
-  submitBio(bio: Bio): void {
-    const front = this.#splitToLimits(bio);
+  /** Requests each hardware queue takes at a time. */
+  get queueDepth(): number {
+    return this.tagSet.queueDepth;
+  }
+
+  /** Requests of this queue at a time, waiting ones included. */
+  get nrRequests(): number {
+    return this.#requests.limit;
+  }
+
+  /** Name of the elevator in use. */
+  get elevator(): string {
+    return this.#elevatorType.name;
+  }
+
+  get isQuiesced(): boolean {
+    return this.#quiesceDepth > 0;
+  }
+
+  /** @kernel block/blk-mq.c: blk_mq_submit_bio */
+  protected takeBio(bio: Bio): void {
+    const front = this.#splitter.split(bio, this.#requests.hasFree);
     if (front === null) return;
-    this.#submitWithinLimits(front);
+    this.#takeWithinLimits(front);
     if (front !== bio) this.layer.submitBioNoacctNocheck(bio);
-  }
-
-  #submitWithinLimits(front: Bio): void {
-    if (this.limits.integrity !== null && !bioIntegrityPrep(front, this.limits.integrity)) return;
-    if (opfMergeable(front.opf) && this.#tryMerge(front)) return;
-    const rq = this.#tryAllocRequest();
-    if (rq === null) return this.#waitForResource(front);
-    rq.initFromBio(front);
-    if (rq.cryptCtx === null) return this.#start(rq);
-    const result = rq.getKeyslot();
-    if (result === BlkStatus.OK) this.#start(rq);
-    // A submitter that has to wait sends on what it plugged: those requests may hold the very slots it waits for.
-    else if (result === KEYSLOT_PENDING) this.layer.flushPlug();
-    else this.finishRequest(rq, result);
   }
 
   /** The profile has answered a request that waited for a keyslot. */
   keyslotGranted(rq: BlkRequest, status: BlkStatus): void {
-    if (status !== BlkStatus.OK) return this.finishRequest(rq, status);
-    if (opIsFlush(rq.opf)) return this.#flush.insert(rq);
+    const onInserted = rq.onInserted;
+    if (onInserted !== null) {
+      rq.onInserted = null;
+      return onInserted(rq, status === BlkStatus.OK ? this.issueClone(rq) : status);
+    }
+    if (status !== BlkStatus.OK) return this.endRequest(rq, status);
+    if (opIsFlush(rq.opf) && this.#flush.insert(rq)) return;
     this.insert(rq);
     this.run();
   }
 
   /** Queues a request for the driver; `run` then offers it. @kernel block/blk-mq.c: blk_mq_insert_request */
   insert(rq: BlkRequest): void {
-    this.#dispatch.append(rq);
+    this.#elevator.insert(rq);
   }
 
-  /** Offers a request the driver owns, or owned, again: same keyslot, same context. @kernel block/blk-mq.c: blk_mq_requeue_request */
-  requeue(rq: BlkRequest): void {
-    if (rq.state !== RequestState.IN_FLIGHT) throw new BlkBug("a request is requeued that no driver owns");
-    rq.state = RequestState.IDLE;
-    this.#dispatch.prepend(rq);
-    this.run();
+  /** Queues a request past the elevator and in front of what it holds. @kernel block/blk-mq.c: blk_mq_request_bypass_insert */
+  insertBypass(rq: BlkRequest): void {
+    rq.hctx.dispatch.append(rq);
   }
 
-  /** Offers queued requests to the driver until it refuses one. @kernel block/blk-mq.c: blk_mq_dispatch_rq_list */
+  /** Offers queued requests to the driver until it refuses one. @kernel block/blk-mq.c: blk_mq_run_hw_queues */
   run(): void {
     if (this.#running) {
       this.#runAgain = true;
@@ -139,149 +119,214 @@ export class BlkMqQueue extends RequestQueue {
     try {
       do {
         this.#runAgain = false;
-        this.#dispatchAll();
+        for (let index = 0; index < this.hctxs.length; index++) this.hctxs[index]!.run(this.#elevator);
+        for (let index = 0; index < this.hctxs.length; index++) this.hctxs[index]!.commit();
       } while (this.#runAgain);
     } finally {
       this.#running = false;
     }
   }
 
+  /**
+   * The driver gives back a request it owns, to be offered again: same keyslot, same context, the part that is not done.
+   * Soon, unless `kick` is false: then after `kickRequeueList` or `delayKickRequeueList`.
+   *
+   * @throws BlkBug when the driver does not own the request.
+   * @kernel block/blk-mq.c: blk_mq_requeue_request
+   */
+  requeue(rq: BlkRequest, kick = true): void {
+    if (rq.state !== RequestState.IN_FLIGHT) throw new BlkBug("a request is requeued that no driver owns");
+    rq.state = RequestState.IDLE;
+    rq.hctx.putTag(rq);
+    this.#requeued.add(rq);
+    if (kick) this.#requeued.kick();
+  }
+
+  /** Offers all requeued requests again, soon. */
+  kickRequeueList(): void {
+    this.#requeued.kick();
+  }
+
+  /** Offers all requeued requests again after `delayMs`. */
+  delayKickRequeueList(delayMs: number): void {
+    this.#requeued.kickAfter(delayMs);
+  }
+
   /** @kernel block/blk-mq.c: blk_mq_complete_request */
   completeRequest(rq: BlkRequest, status: BlkStatus): void {
     if (rq.state !== RequestState.IN_FLIGHT) throw new BlkBug("a request completes that no driver owns");
     rq.state = RequestState.IDLE;
-    if (rq.onEnd === null) this.finishRequest(rq, status);
+    if (rq.flushSeq !== 0) this.#flush.dataEnded(rq, status);
+    else this.endRequest(rq, status);
+    this.#runIfWorkIsLeft();
+  }
+
+  /** Ends what is left of a request's bios, and the request. @kernel block/blk-mq.c: blk_mq_end_request */
+  endRequest(rq: BlkRequest, status: BlkStatus): void {
+    rq.update(status, rq.bytes);
+    if (rq.onEnd === null) this.freeRequest(rq);
     else rq.onEnd(rq, status);
   }
 
-  /** Ends what is left of a request's bios and frees its tag. @kernel block/blk-mq.c: __blk_mq_end_request */
-  finishRequest(rq: BlkRequest, status: BlkStatus): void {
-    rq.update(status, rq.bytes);
-    rq.reset();
-    this.#freeTags.push(rq.tag);
-    this.exit();
-    this.#resumeWaiting();
-    if (this.#dispatch.first !== null) this.run();
-  }
-
-  #newRequest(tag: number): BlkRequest {
-    const rq = new BlkRequest(this, tag);
-    this.#ops.initRequest?.(rq);
+  /**
+   * A request without bios, for a clone or a driver's own command, or null: none is free, or the queue takes none now.
+   * Who asks sets `onEnd` and frees it.
+   *
+   * @kernel block/blk-mq.c: blk_mq_alloc_request, with BLK_MQ_REQ_NOWAIT
+   */
+  tryAllocRequest(opf: number, hctxIndex = 0): BlkRequest | null {
+    if (this.isFrozen || !this.isLive) return null;
+    const rq = this.#takeRequest(this.hctxs[hctxIndex]!);
+    if (rq !== null) rq.opf = opf | ReqFlag.NOMERGE;
     return rq;
   }
 
+  /**
+   * Takes back a request whose bios have ended or moved on.
+   *
+   * @throws BlkBug when it still held a keyslot, which is then put.
+   * @kernel block/blk-mq.c: blk_mq_free_request; block/blk-crypto.c: __blk_crypto_free_request
+   */
+  freeRequest(rq: BlkRequest): void {
+    const heldKeyslot = rq.cryptKeyslot !== null;
+    rq.putKeyslot();
+    rq.hctx.putTag(rq);
+    this.#requests.put(rq);
+    this.exit();
+    if (heldKeyslot) throw new BlkBug("a request is freed that holds a keyslot");
+    this.#resumeWaiting();
+  }
+
+  /**
+   * Sends a driver's own command (a `DrvOp`) from `tryAllocRequest` down, past the elevator. `onEnd`
+   * hears of its end.
+   *
+   * @kernel block/blk-mq.c: blk_execute_rq_nowait
+   */
+  executeNowait(rq: BlkRequest): void {
+    this.insertBypass(rq);
+    this.run();
+  }
+
+  /** Issues a clone that has what it needs; with any status but OK nothing is left behind. See `insertClonedRequest`. */
+  issueClone(rq: BlkRequest): BlkStatus {
+    if (this.isQuiesced) {
+      this.insertBypass(rq);
+      return BlkStatus.OK;
+    }
+    const status = rq.hctx.issueDirectly(rq);
+    if (status !== BlkStatus.OK) rq.putKeyslot();
+    return status;
+  }
+
+  /** The driver gets nothing new until `unquiesce`; what it owns may end. Nests. @kernel block/blk-mq.c: blk_mq_quiesce_queue */
+  quiesce(): void {
+    this.#quiesceDepth++;
+  }
+
+  /** @kernel block/blk-mq.c: blk_mq_unquiesce_queue */
+  unquiesce(): void {
+    if (this.#quiesceDepth === 0) throw new BlkBug("a queue is unquiesced that was not quiesced");
+    this.#quiesceDepth--;
+    this.run();
+  }
+
+  /**
+   * Changes how many requests this queue has. Fewer count from when enough have ended.
+   *
+   * @throws BlkError EINVAL
+   * @kernel block/blk-mq.c: blk_mq_update_nr_requests
+   */
+  setNrRequests(nrRequests: number): void {
+    this.#requests.setLimit(nrRequests);
+    this.#resumeWaiting();
+  }
+
+  /** Freezes the queue, changes its elevator, and lets it go on. @kernel block/elevator.c: elevator_change */
+  async setElevator(type: ElevatorType): Promise<void> {
+    await this.freeze();
+    try {
+      this.#elevator = type.create(this);
+      this.#elevatorType = type;
+      this.setNrRequests(type.defaultNrRequests(this.#deviceDepth));
+    } finally {
+      this.unfreeze();
+    }
+  }
+
+  override async drain(): Promise<void> {
+    await super.drain();
+    this.timeouts.stop();
+  }
+
+  get #deviceDepth(): number {
+    return Math.min(this.tagSet.queueDepth * this.tagSet.nrHwQueues, MAX_REQUESTS);
+  }
+
+  #takeWithinLimits(bio: Bio): void {
+    if (this.limits.integrity !== null && !bioIntegrityPrep(bio, this.limits.integrity)) return;
+    const hctx = this.#hctxFor(bio);
+    if (this.#tryMerge(bio, hctx)) return;
+    const rq = this.#takeRequest(hctx);
+    if (rq === null) return this.#waitForRequest(bio);
+    rq.initFromBio(bio);
+    if (rq.cryptCtx === null) return this.#start(rq);
+    const result = rq.getKeyslot();
+    if (result === BlkStatus.OK) this.#start(rq);
+    // A submitter that has to wait sends on what it plugged: those requests may hold the very slots it waits for.
+    else if (result === KEYSLOT_PENDING) this.layer.flushPlug();
+    else this.endRequest(rq, result);
+  }
+
+  #hctxFor(bio: Bio): BlkMqHwCtx {
+    const index = this.ops.mapQueue === undefined ? 0 : this.ops.mapQueue(bio);
+    const hctx = this.hctxs[index];
+    if (hctx === undefined) throw new BlkBug(`a bio is mapped to hardware queue ${index} of ${this.hctxs.length}`);
+    return hctx;
+  }
+
+  #tryMerge(bio: Bio, hctx: BlkMqHwCtx): boolean {
+    if (!opfMergeable(bio.opf)) return false;
+    return this.layer.currentPlug?.tryMerge(bio) || this.#elevator.mergeBio(bio, hctx);
+  }
+
   #start(rq: BlkRequest): void {
-    if (opIsFlush(rq.opf)) return this.#flush.insert(rq);
+    if (opIsFlush(rq.opf) && this.#flush.insert(rq)) return;
     const plug = this.layer.currentPlug;
     if (plug !== null) return plug.add(rq);
     this.insert(rq);
     this.run();
   }
 
-  /** The part of the bio to go down now, or null when it has ended or waits. @kernel block/blk-merge.c: bio_split_to_limits */
-  #splitToLimits(bio: Bio): Bio | null {
-    if (bio.bytes === 0) return bio;
-    const result = this.#splitResult;
-    bytesWithinLimits(bio, this.limits, result);
-    if (result.status !== BlkStatus.OK) {
-      bio.endIoWith(result.status);
-      return null;
+  #runIfWorkIsLeft(): void {
+    for (let index = 0; index < this.hctxs.length; index++) {
+      const hctx = this.hctxs[index]!;
+      if (hctx.dispatch.first !== null || this.#elevator.hasWork(hctx)) return this.run();
     }
-    if (result.bytes === bio.bytes) {
-      bio.segmentCount = result.segmentCount;
-      return bio;
-    }
-    return this.#split(bio, result.bytes, result.segmentCount);
   }
 
-  #split(bio: Bio, bytes: number, segmentCount: number): Bio | null {
-    if ((bio.opf & ReqFlag.NOWAIT) !== 0) {
-      bio.endIoWith(BlkStatus.AGAIN);
-      return null;
-    }
-    // Not before there is a tag: parts that wait for tags, behind the bios they belong to, could take all split bios.
-    const front = this.#freeTags.length > 0 ? this.#splitBios.trySplit(bio, bytes) : null;
-    if (front === null) {
-      this.#waitForResource(bio);
-      return null;
-    }
-    front.segmentCount = segmentCount;
-    bio.chain(front);
-    return front;
-  }
-
-  #tryMerge(bio: Bio): boolean {
-    if (this.layer.currentPlug?.tryMerge(bio)) return true;
-    let rq = this.#dispatch.last;
-    for (let depth = 0; rq !== null && depth < MERGE_SEARCH_DEPTH; depth++, rq = rq.prev) {
-      const result = attemptBioMerge(rq, bio);
-      if (result !== MergeResult.NONE) return result === MergeResult.OK;
-    }
-    return false;
-  }
-
-  /** @kernel block/blk-mq.c: __blk_mq_alloc_requests */
-  #tryAllocRequest(): BlkRequest | null {
-    const tag = this.#freeTags.pop();
-    if (tag === undefined) return null;
-    this.enter();
-    const rq = this.#requests[tag]!;
-    rq.state = RequestState.IDLE;
+  #takeRequest(hctx: BlkMqHwCtx): BlkRequest | null {
+    const rq = this.#requests.tryGet(hctx);
+    if (rq !== null) this.enter();
     return rq;
   }
 
-  /**
-   * Keeps a bio until a request of this queue ends, and with it a tag and perhaps a split bio is free; then the bio is
-   * submitted again from the top, merging included. One that has to wait again keeps its place. With no such request the
-   * bio is tried again after a while.
-   */
-  #waitForResource(bio: Bio): void {
+  /** Keeps a bio until a request of this queue ends, and with it a request and perhaps a split bio is free. */
+  #waitForRequest(bio: Bio): void {
     if ((bio.opf & ReqFlag.NOWAIT) !== 0) return bio.endIoWith(BlkStatus.AGAIN);
     this.enter();
-    if (this.#resuming) this.#waiting.prepend(bio);
-    else this.#waiting.append(bio);
+    this.#waiting.add(bio);
     this.layer.flushPlug();
-    // No request of this queue is under way whose end would resume the bio: encryption contexts have run out, which the
-    // bios of other queues hold.
-    if (this.#freeTags.length === this.queueDepth && !this.#resourceTimer.pending) {
-      this.layer.executor.addTimer(this.#resourceTimer, RESOURCE_DELAY_MS);
-    }
+    if (!this.#requests.anyInUse) this.#waiting.retryLater();
   }
 
   #resumeWaiting(): void {
-    if (this.#resuming) return;
-    this.#resuming = true;
-    try {
-      while (this.#freeTags.length > 0) {
-        const bio = this.#waiting.shift();
-        if (bio === null) return;
-        this.submitBio(bio);
-        this.exit();
-        if (this.#waiting.first === bio) return;
-      }
-    } finally {
-      this.#resuming = false;
+    while (this.#requests.hasFree) {
+      const bio = this.#waiting.begin();
+      if (bio === null) return;
+      this.takeBio(bio);
+      this.exit();
+      if (!this.#waiting.finish(bio)) return;
     }
-  }
-
-  #dispatchAll(): void {
-    let uncommitted = false;
-    for (let rq = this.#dispatch.shift(); rq !== null; rq = this.#dispatch.shift()) {
-      const last = this.#dispatch.first === null;
-      rq.state = RequestState.IN_FLIGHT;
-      blkIntegrityPrepare(rq);
-      const status = this.#ops.queueRq(rq, last);
-      if (status === BlkStatus.OK) {
-        uncommitted = !last;
-      } else if (status === BlkStatus.RESOURCE || status === BlkStatus.DEV_RESOURCE) {
-        rq.state = RequestState.IDLE;
-        this.#dispatch.prepend(rq);
-        this.layer.executor.addTimer(this.#resourceTimer, RESOURCE_DELAY_MS);
-        break;
-      } else {
-        rq.complete(status);
-      }
-    }
-    if (uncommitted) this.#ops.commitRqs?.();
   }
 }

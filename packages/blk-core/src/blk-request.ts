@@ -2,7 +2,9 @@ import { type Bio, SECTOR_BYTES } from "./bio.js";
 import { BioCryptCtx } from "./bio-crypt-ctx.js";
 import { type Keyslot, type KeyslotResult, KeyslotWaiter } from "./blk-crypto.js";
 import type { BlkMqQueue } from "./blk-mq.js";
+import type { BlkMqHwCtx } from "./blk-mq-hctx.js";
 import { BlkBug } from "./errors.js";
+import { opfMergeable } from "./opf.js";
 import { BlkStatus } from "./status.js";
 import { blkIntegrityComplete } from "./t10-pi.js";
 
@@ -20,9 +22,15 @@ export class BlkRequest {
   next: BlkRequest | null = null;
   prev: BlkRequest | null = null;
   readonly queue: BlkMqQueue;
-  /** Index of this request in its queue, 0 to queueDepth; stable. */
-  readonly tag: number;
+  /** Number of this request in its queue; stable. @kernel include/linux/blk-mq.h: request.internal_tag */
+  readonly index: number;
+  /** The device's number for it, 0 to queueDepth - 1, unique among what the driver owns; -1 while it does not own this. */
+  tag = -1;
+  /** The hardware queue it goes to. */
+  hctx: BlkMqHwCtx;
   state: RequestState = RequestState.FREE;
+  /** How often a driver has been given this request: tells a late answer from one that is awaited. */
+  generation = 0;
   opf = 0;
   /** First sector, relative to the disk. */
   sector = 0;
@@ -38,15 +46,36 @@ export class BlkRequest {
   readonly keyslotWaiter: KeyslotWaiter = new KeyslotWaiter((status) => this.queue.keyslotGranted(this, status));
   /** Steps of the flush sequence that are done; see blk-flush.ts. */
   flushSeq = 0;
-  /** Takes the request over when the driver is done; null: the bios end. */
+  /**
+   * Called when all of the request has ended, for a request without a queue's bios (a clone, pass-through, a flush): who
+   * set this frees the request. Null: it is freed by itself.
+   */
   onEnd: ((rq: BlkRequest, status: BlkStatus) => void) | null = null;
+  /** Called when a clone that waited for a keyslot has been issued, or why not; see `insertClonedRequest`. */
+  onInserted: ((rq: BlkRequest, status: BlkStatus) => void) | null = null;
+  /** When the driver will have had it for too long, on the executor's clock. */
+  deadlineMs = 0;
+  /** The driver has been asked about this overdue request and is dealing with it. */
+  timedOut = false;
+  /** When an elevator should issue it at the latest, on the executor's clock. */
+  fifoTimeMs = 0;
+  /** Links and priority in an elevator's tree; see request-tree.ts. */
+  sortLeft: BlkRequest | null = null;
+  sortRight: BlkRequest | null = null;
+  sortPriority = 0;
   /** The driver's own state for this request, made once by `initRequest`. @kernel blk_mq_rq_to_pdu */
   driverData: unknown = null;
   readonly #ownCryptCtx = new BioCryptCtx();
 
-  constructor(queue: BlkMqQueue, tag: number) {
+  constructor(queue: BlkMqQueue, index: number, hctx: BlkMqHwCtx) {
     this.queue = queue;
-    this.tag = tag;
+    this.index = index;
+    this.hctx = hctx;
+  }
+
+  /** Whether more may be merged into this, or this into another. @kernel include/linux/blk-mq.h: rq_mergeable */
+  get isMergeable(): boolean {
+    return opfMergeable(this.opf) && this.flushSeq === 0;
   }
 
   /** The programmed slot the driver has to name; null for plain requests and for devices without slots. */
@@ -72,10 +101,21 @@ export class BlkRequest {
     this.bio = bio;
     this.bioTail = bio;
     this.segmentCount = bio.segmentCount;
-    if (bio.cryptCtx !== null) {
-      this.#ownCryptCtx.copyFrom(bio.cryptCtx);
-      this.cryptCtx = this.#ownCryptCtx;
-    }
+    if (bio.cryptCtx !== null) this.setCryptCtx(bio.cryptCtx);
+  }
+
+  /** Another request has taken over the bios; this one is empty. */
+  giveAwayBios(): void {
+    this.putKeyslot();
+    this.bio = null;
+    this.bioTail = null;
+    this.bytes = 0;
+  }
+
+  /** Starts the context from another's, as a copy. @kernel block/blk-crypto.c: __blk_crypto_rq_bio_prep */
+  setCryptCtx(from: BioCryptCtx): void {
+    this.#ownCryptCtx.copyFrom(from);
+    this.cryptCtx = this.#ownCryptCtx;
   }
 
   /** @kernel block/blk-crypto.c: __blk_crypto_rq_get_keyslot */
@@ -102,6 +142,21 @@ export class BlkRequest {
    */
   complete(status: BlkStatus): void {
     this.queue.completeRequest(this, status);
+  }
+
+  /**
+   * `complete` for drivers whose device may answer late: after `timeout` has ended the request, or it was requeued.
+   * `generation` is the request's when the driver got it. False when that time is over: the answer is dropped.
+   *
+   * @context interrupt, may wait: no
+   */
+  completeGeneration(generation: number, status: BlkStatus): boolean {
+    if (generation !== this.generation || this.state !== RequestState.IN_FLIGHT) {
+      this.queue.layer.tracer?.trace("blk_mq_stale_completion", { request: this.index, generation, status });
+      return false;
+    }
+    this.queue.completeRequest(this, status);
+    return true;
   }
 
   /**
@@ -137,7 +192,6 @@ export class BlkRequest {
 
   /** Forgets everything but what lives as long as the queue. */
   reset(): void {
-    if (this.keyslotWaiter.slot !== null) throw new BlkBug("a request is freed that holds a keyslot");
     this.state = RequestState.FREE;
     this.next = null;
     this.prev = null;
@@ -151,5 +205,6 @@ export class BlkRequest {
     this.cryptCtx = null;
     this.flushSeq = 0;
     this.onEnd = null;
+    this.onInserted = null;
   }
 }

@@ -11,6 +11,7 @@ export { type BioOps, BioQueue } from "./bio-queue.js";
 export { BioSegments } from "./bio-segments.js";
 export { BioSet } from "./bio-set.js";
 export { BioVec, BvecIter, type BvecPosition } from "./bio-vec.js";
+export { type CloneBioSetup, insertClonedRequest, prepClone, unprepClone } from "./blk-clone.js";
 export {
   type CryptoConfig,
   type CryptoFallback,
@@ -21,8 +22,13 @@ export {
   type KeyslotResult,
   KeyslotWaiter,
 } from "./blk-crypto.js";
-export { type BlkMqOps, BlkMqQueue, type BlkMqQueueOptions } from "./blk-mq.js";
+export { rqAppendBio } from "./blk-map.js";
+export { BlkMqQueue } from "./blk-mq.js";
+export { BlkMqHwCtx } from "./blk-mq-hctx.js";
+export type { BlkMqOps, BlkMqQueueOptions } from "./blk-mq-ops.js";
+export { BlkMqTagSet, type BlkMqTagSetOptions } from "./blk-mq-tag.js";
 export { BlkRequest, RequestState } from "./blk-request.js";
+export { EhAction } from "./blk-timeout.js";
 export { BlockDevice, type WriteOptions } from "./block-device.js";
 export { submitBioWait } from "./block-device-io.js";
 export { BlockLayer, type BlockLayerOptions, type Tracer } from "./block-layer.js";
@@ -37,6 +43,8 @@ export {
   newDun,
   setDunFromBigInt,
 } from "./dun.js";
+export type { Elevator, ElevatorType } from "./elevator.js";
+export { noneElevator } from "./elevator-none.js";
 export { BlkBug, BlkError, Errno, type ErrnoCode } from "./errors.js";
 export { type Executor, Timer, WorkItem } from "./executor.js";
 export { GenDisk, type GenDiskOptions } from "./gendisk.js";
@@ -49,7 +57,8 @@ export {
   type QueueLimits,
   type QueueLimitsInput,
 } from "./limits.js";
-export { opIsFlush, opIsWrite, opOf, ReqFlag, ReqOp } from "./opf.js";
+export { type MqDeadlineOptions, mqDeadline } from "./mq-deadline.js";
+export { DrvOp, opIsFlush, opIsPassthrough, opIsWrite, opOf, ReqFlag, ReqOp } from "./opf.js";
 export { type FailAlloc, Pool, PoolWaiter } from "./pool.js";
 export { RequestQueue } from "./request-queue.js";
 export { type StackedLimits, stackIntegrity, stackingLimits, stackLimits } from "./stack-limits.js";

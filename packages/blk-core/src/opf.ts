@@ -13,6 +13,14 @@ export const ReqOp = {
 export type ReqOp = (typeof ReqOp)[keyof typeof ReqOp];
 
 /**
+ * A driver's own commands, that bring data in or take it out; see `BlkMqQueue.executeNowait`. They are not block I/O, so
+ * they are no `ReqOp`: nothing above a driver handles them.
+ *
+ * @kernel include/linux/blk_types.h: REQ_OP_DRV_IN, REQ_OP_DRV_OUT
+ */
+export const DrvOp = { IN: 34, OUT: 35 } as const;
+
+/**
  * Flags of `opf`, to be or-ed with a `ReqOp`.
  *
  * @kernel include/linux/blk_types.h: enum req_flag_bits
@@ -50,7 +58,14 @@ export function opIsFlush(opf: number): boolean {
   return (opf & (ReqFlag.PREFLUSH | ReqFlag.FUA)) !== 0;
 }
 
-/** Whether merging may be tried at all: plain reads and writes. @kernel include/linux/blk-mq.h: rq_mergeable */
+/** Whether merging may be tried at all: plain reads and writes, and discards. @kernel include/linux/blk-mq.h: rq_mergeable */
 export function opfMergeable(opf: number): boolean {
-  return (opf & OP_MASK) <= ReqOp.WRITE && (opf & NOMERGE_MASK) === 0;
+  const op = opf & OP_MASK;
+  return (op <= ReqOp.WRITE || op === ReqOp.DISCARD) && (opf & NOMERGE_MASK) === 0;
+}
+
+/** Whether it is a driver's own command rather than block I/O. @kernel include/linux/blk_types.h: blk_op_is_passthrough */
+export function opIsPassthrough(opf: number): boolean {
+  const op = opf & OP_MASK;
+  return op === DrvOp.IN || op === DrvOp.OUT;
 }

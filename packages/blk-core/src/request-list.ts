@@ -27,13 +27,32 @@ export class RequestList {
 
   shift(): BlkRequest | null {
     const rq = this.first;
-    if (rq === null) return null;
-    this.first = rq.next;
-    if (this.first === null) this.last = null;
-    else this.first.prev = null;
-    rq.next = null;
-    this.count--;
+    if (rq !== null) this.remove(rq);
     return rq;
+  }
+
+  /** Takes a request of this list out, wherever it is. */
+  remove(rq: BlkRequest): void {
+    if (rq.prev === null) this.first = rq.next;
+    else rq.prev.next = rq.next;
+    if (rq.next === null) this.last = rq.prev;
+    else rq.next.prev = rq.prev;
+    rq.next = null;
+    rq.prev = null;
+    this.count--;
+  }
+
+  /** Puts `rq`, which is in no list, where `old` is, which is then in none. */
+  replace(old: BlkRequest, rq: BlkRequest): void {
+    this.#checkFree(rq);
+    rq.prev = old.prev;
+    rq.next = old.next;
+    if (rq.prev === null) this.first = rq;
+    else rq.prev.next = rq;
+    if (rq.next === null) this.last = rq;
+    else rq.next.prev = rq;
+    old.next = null;
+    old.prev = null;
   }
 
   /** Takes over all requests of `other`, in order; this list must be empty. */

@@ -1,9 +1,13 @@
 import type { Bio } from "./bio.js";
+import { BioList } from "./bio-list.js";
 import { type CryptoProfile, noCryptoProfile } from "./blk-crypto.js";
 import type { BlockLayer } from "./block-layer.js";
-import { BlkBug, BlkError } from "./errors.js";
+import { BlkError } from "./errors.js";
 import type { GenDisk } from "./gendisk.js";
 import type { QueueLimits, QueueLimitsInput } from "./limits.js";
+import { ReqFlag } from "./opf.js";
+import { QueueUsage } from "./queue-usage.js";
+import { BlkStatus } from "./status.js";
 import { validateLimits } from "./validate-limits.js";
 
 /**
@@ -18,26 +22,38 @@ export abstract class RequestQueue {
   disk: GenDisk | null = null;
   #limits: QueueLimits;
   #cryptoProfile: CryptoProfile = noCryptoProfile;
-  #state: "live" | "draining" | "dead" = "live";
-  #inFlight = 0;
-  #drained: (() => void) | null = null;
-  #drainPromise: Promise<void> | null = null;
+  readonly #usage = new QueueUsage();
+  /** Bios that came while the queue was frozen. */
+  readonly #held = new BioList();
 
   constructor(layer: BlockLayer, limits: QueueLimitsInput) {
     this.layer = layer;
     this.#limits = validateLimits(limits);
   }
 
-  /** Takes a checked bio; the block layer calls this. */
-  abstract submitBio(bio: Bio): void;
+  /** Takes a bio into the queue, which now counts. */
+  protected abstract takeBio(bio: Bio): void;
+
+  /** Takes a checked bio, which waits while the queue is frozen; the block layer calls this. @kernel block/blk-core.c: bio_queue_enter */
+  submitBio(bio: Bio): void {
+    if (!this.#usage.isFrozen) this.takeBio(bio);
+    else if ((bio.opf & ReqFlag.NOWAIT) !== 0) bio.endIoWith(BlkStatus.AGAIN);
+    else if (!this.isLive) bio.endIoWith(BlkStatus.IOERR);
+    else this.#held.append(bio);
+  }
 
   get isLive(): boolean {
-    return this.#state === "live";
+    return this.#usage.isLive;
+  }
+
+  /** Whether new bios wait because of `freeze`. */
+  get isFrozen(): boolean {
+    return this.#usage.isFrozen;
   }
 
   /** Bios or requests this queue has taken and not ended. */
   get inFlight(): number {
-    return this.#inFlight;
+    return this.#usage.count;
   }
 
   get limits(): QueueLimits {
@@ -85,33 +101,42 @@ export abstract class RequestQueue {
 
   /** Counts something this queue will end. @kernel block/blk-core.c: blk_queue_enter */
   protected enter(): void {
-    this.#inFlight++;
+    this.#usage.enter();
   }
 
   /** @kernel block/blk-core.c: blk_queue_exit */
   protected exit(): void {
-    if (this.#inFlight === 0) throw new BlkBug("a queue ended more than it took");
-    this.#inFlight--;
-    if (this.#inFlight === 0 && this.#drained !== null) this.#drained();
+    this.#usage.exit();
   }
 
   /**
-   * Refuses new bios and resolves when all accepted ones have ended. Idempotent.
+   * Makes new bios wait, and resolves when all accepted ones have ended: nothing is in flight until `unfreeze`. Nests.
    *
-   * @kernel block/blk-mq.c: blk_freeze_queue_start, blk_mq_freeze_queue_wait
+   * @kernel block/blk-mq.c: blk_mq_freeze_queue
    */
-  drain(): Promise<void> {
-    this.#drainPromise ??= this.#startDrain();
-    return this.#drainPromise;
+  freeze(): Promise<void> {
+    return this.#usage.freeze();
   }
 
-  async #startDrain(): Promise<void> {
-    this.#state = "draining";
-    if (this.#inFlight > 0) {
-      await new Promise<void>((resolve) => {
-        this.#drained = resolve;
-      });
+  /** Undoes one `freeze`; after the last the bios that waited go on, in order. @kernel block/blk-mq.c: blk_mq_unfreeze_queue */
+  unfreeze(): void {
+    if (!this.#usage.unfreeze()) return;
+    while (!this.#usage.isFrozen) {
+      const bio = this.#held.shift();
+      if (bio === null) return;
+      this.layer.submitBioNoacctNocheck(bio);
     }
-    this.#state = "dead";
+  }
+
+  /**
+   * Refuses new bios, ends those that wait for `unfreeze` with IOERR, and resolves when all accepted ones have ended.
+   * Idempotent.
+   *
+   * @kernel block/genhd.c: blk_mark_disk_dead; block/blk-mq.c: blk_mq_freeze_queue
+   */
+  drain(): Promise<void> {
+    const drained = this.#usage.drain();
+    for (let bio = this.#held.shift(); bio !== null; bio = this.#held.shift()) bio.endIoWith(BlkStatus.IOERR);
+    return drained;
   }
 }

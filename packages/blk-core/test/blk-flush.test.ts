@@ -86,18 +86,45 @@ describe("a device with a write cache", () => {
     expectNoLeaks(rig);
   });
 
-  it("ends each FUA write after a flush that began after its data", () => {
+  it("flushes once for all FUA writes whose data was on its way together", () => {
     const rig = makeRig({ limits: { writeCache: true } });
-    const first = submit(rig, 0, 8, { op: FUA });
-    const second = submit(rig, 100, 8, { op: FUA });
+    const ends = [submit(rig, 0, 8, { op: FUA }), submit(rig, 100, 8, { op: FUA })];
     rig.driver.completeNext();
-    // The flush for the first is in flight while the second's data is not done.
+    expect(rig.driver.log).toEqual(["WRITE 0+8", "WRITE 100+8"]);
+    rig.driver.completeNext();
     expect(rig.driver.log).toEqual(["WRITE 0+8", "WRITE 100+8", "FLUSH 0+0"]);
+    expect(ends).toEqual([[], []]);
     rig.driver.completeNext();
+    expect(ends).toEqual([[BlkStatus.OK], [BlkStatus.OK]]);
+    expectNoLeaks(rig);
+  });
+
+  it("waits for data no longer than 5 s, and ends each FUA write after a flush that began after its data", () => {
+    const rig = makeRig({ limits: { writeCache: true } });
+    const slow = submit(rig, 0, 8, { op: FUA });
+    const first = submit(rig, 100, 8, { op: FUA });
+    const slowRq = rig.driver.taken.shift()!;
     rig.driver.completeNext();
-    expect([first, second]).toEqual([[BlkStatus.OK], []]);
+    rig.executor.advance(5000);
+    const second = submit(rig, 200, 8, { op: FUA });
     rig.driver.completeNext();
-    expect(second).toEqual([BlkStatus.OK]);
+    expect(rig.driver.log).toEqual(["WRITE 0+8", "WRITE 100+8", "WRITE 200+8", "FLUSH 0+0"]);
+    slowRq.complete(BlkStatus.OK);
+    rig.driver.completeNext();
+    expect([slow, first, second]).toEqual([[], [BlkStatus.OK], [BlkStatus.OK]]);
+    rig.driver.completeNext();
+    expect(slow).toEqual([BlkStatus.OK]);
+    expectNoLeaks(rig);
+  });
+
+  it("its data is never merged, whatever became of its flags", () => {
+    const rig = makeRig({ limits: { writeCache: true } });
+    rig.layer.startPlug();
+    submit(rig, 0, 8, { op: FUA });
+    submit(rig, 8, 8, { op: ReqOp.WRITE });
+    rig.layer.finishPlug();
+    expect(rig.driver.log).toEqual(["WRITE 0+8", "WRITE 8+8"]);
+    rig.driver.completeAll();
     expectNoLeaks(rig);
   });
 

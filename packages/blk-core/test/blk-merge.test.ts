@@ -93,22 +93,21 @@ describe("front merge", () => {
 
 describe("the search for a request to merge with", () => {
   it("[CORE-27] goes on past another key, and stops at a DUN that does not fit", () => {
-    // The driver is busy, so requests stay in the queue's list.
-    fresh({ queueDepth: 8 });
-    rig.driver.answers.push(BlkStatus.DEV_RESOURCE);
+    // The driver takes nothing, so requests stay in the queue's list.
+    rig.queue.quiesce();
     const other = fakeKey(512);
     submit(rig, 0, 8, crypt(0));
-    rig.driver.answers.push(BlkStatus.DEV_RESOURCE);
     // It touches the next bio, which must pass it by and find the first.
     submit(rig, 16, 8, crypt(16, other));
-    rig.driver.answers.push(BlkStatus.DEV_RESOURCE);
     submit(rig, 8, 8, crypt(8));
     expect(profile.programmed).toHaveLength(2);
-    rig.driver.answers.push(BlkStatus.DEV_RESOURCE);
     submit(rig, 24, 8, crypt(700, other));
     expect(profile.programmed).toHaveLength(3);
-    rig.executor.runUntilIdle();
-    expect(rig.driver.log).toEqual(["READ 0+16", "READ 16+8", "READ 24+8"]);
+    // Neither refusal was held against the requests.
+    submit(rig, 24, 8, crypt(24, other));
+    expect(profile.programmed).toHaveLength(3);
+    rig.queue.unquiesce();
+    expect(rig.driver.log).toEqual(["READ 0+16", "READ 16+16", "READ 24+8"]);
     rig.driver.completeAll();
   });
 

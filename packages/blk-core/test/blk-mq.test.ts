@@ -307,6 +307,7 @@ describe("encrypted requests", () => {
     expect([rig.profile.held, rq.sector, rq.bytes, ends]).toEqual([1, 4, 2048, []]);
     expect(dunToBigInt(rq.cryptCtx!.dun)).toBe(2n ** 64n + 1n);
     rig.queue.requeue(rq);
+    rig.executor.runUntilIdle();
     expect(rig.driver.log).toEqual(["READ 0+8", "READ 4+4"]);
     rig.driver.completeAll();
     expect([rig.profile.held, ends]).toEqual([0, [BlkStatus.OK]]);
@@ -329,16 +330,21 @@ describe("encrypted requests", () => {
     const rq = rig.driver.taken.shift()!;
     const slot = rq.cryptKeyslot;
     rig.queue.requeue(rq);
+    rig.executor.runUntilIdle();
     expect([rq.cryptKeyslot, dunToBigInt(rq.cryptCtx!.dun), rig.profile.programmed.length]).toEqual([slot, 5n, 1]);
     rig.driver.completeAll();
     expectNoLeaks(rig);
   });
 
-  it("[CORE-37] a request that still owns a slot is not freed silently", () => {
+  it("[CORE-37] freeing one that still owns a slot is a bug; slot and context are released once all the same", () => {
     const rig = cryptoRig();
-    submit(rig, 0, 8, { key: fakeKey() });
-    expect(() => rig.driver.taken[0]!.reset()).toThrow(/holds a keyslot/);
-    rig.driver.completeAll();
+    const { bio } = makeBio(rig, 0, 8, { key: fakeKey() });
+    const rq = rig.queue.tryAllocRequest(ReqOp.READ)!;
+    rq.initFromBio(bio);
+    rq.getKeyslot();
+    expect(() => rig.queue.freeRequest(rq)).toThrow(/holds a keyslot/);
+    expect([rig.profile.held, rq.cryptCtx]).toEqual([0, null]);
+    bio.put();
     expectNoLeaks(rig);
   });
 });

@@ -1,0 +1,119 @@
+import type { BlkMqQueue } from "./blk-mq.js";
+import { type BlkMqTags, TagUser } from "./blk-mq-tag.js";
+import { type BlkRequest, RequestState } from "./blk-request.js";
+import type { Elevator } from "./elevator.js";
+import { Timer } from "./executor.js";
+import { RequestList } from "./request-list.js";
+import { BlkStatus } from "./status.js";
+import { blkIntegrityPrepare } from "./t10-pi.js";
+
+/** When to offer a refused request again if no completion does. @kernel block/blk-mq.c: BLK_MQ_RESOURCE_DELAY */
+const RESOURCE_DELAY_MS = 3;
+
+/**
+ * One hardware queue of a device, as one block queue sees it: what is on the way to it, and the tags in use.
+ *
+ * @kernel include/linux/blk-mq.h: blk_mq_hw_ctx
+ */
+export class BlkMqHwCtx {
+  /** 0 to nrHwQueues - 1. */
+  readonly index: number;
+  /** Requests that go before the elevator's: refused by the driver, back from it, or not to be sorted at all. */
+  readonly dispatch: RequestList = new RequestList();
+  readonly #queue: BlkMqQueue;
+  readonly #tags: BlkMqTags;
+  readonly #tagUser = new TagUser(() => this.#queue.run());
+  readonly #resourceTimer = new Timer(() => this.#queue.run());
+  /** The driver has been told that more follows. */
+  #uncommitted = false;
+
+  constructor(queue: BlkMqQueue, index: number) {
+    this.#queue = queue;
+    this.index = index;
+    this.#tags = queue.tagSet.tags[index]!;
+  }
+
+  /** Requests of this block queue that the driver owns, here. */
+  get inFlight(): number {
+    return this.#tagUser.held;
+  }
+
+  /** Offers requests to the driver until it refuses one, tags run out, or none is left. @kernel block/blk-mq-sched.c: __blk_mq_sched_dispatch_requests */
+  run(elevator: Elevator): void {
+    for (let rq = this.#next(elevator); rq !== null; rq = this.#next(elevator)) {
+      const owner = rq.hctx;
+      if (owner !== this && owner.dispatch.first !== null) return owner.dispatch.append(rq);
+      if (!owner.#issue(rq, elevator)) return;
+    }
+  }
+
+  /** Tells the driver that what it was told to expect does not come. */
+  commit(): void {
+    if (!this.#uncommitted) return;
+    this.#uncommitted = false;
+    this.#queue.ops.commitRqs?.(this.index);
+  }
+
+  /**
+   * Offers one request at once, past the elevator. Any status but OK: the driver has not got it, and nothing waits.
+   *
+   * @kernel block/blk-mq.c: blk_mq_request_issue_directly
+   */
+  issueDirectly(rq: BlkRequest): BlkStatus {
+    rq.tag = this.#tags.tryGet(this.#tagUser);
+    if (rq.tag < 0) return BlkStatus.RESOURCE;
+    const status = this.#start(rq, true);
+    if (status !== BlkStatus.OK) this.#takeBack(rq);
+    return status;
+  }
+
+  /** @kernel block/blk-mq.c: blk_mq_put_driver_tag */
+  putTag(rq: BlkRequest): void {
+    const tag = rq.tag;
+    if (tag < 0) return;
+    rq.tag = -1;
+    this.#tags.put(this.#tagUser, tag);
+  }
+
+  #next(elevator: Elevator): BlkRequest | null {
+    if (this.#queue.isQuiesced) return null;
+    return this.dispatch.shift() ?? elevator.dispatch(this);
+  }
+
+  /** False when the request has to wait, in front of all others. @kernel block/blk-mq.c: blk_mq_dispatch_rq_list */
+  #issue(rq: BlkRequest, elevator: Elevator): boolean {
+    rq.tag = this.#tags.tryGet(this.#tagUser);
+    if (rq.tag < 0) {
+      this.dispatch.prepend(rq);
+      this.#tags.wait(this.#tagUser);
+      return false;
+    }
+    const last = this.dispatch.first === null && !elevator.hasWork(this);
+    const status = this.#start(rq, last);
+    if (status === BlkStatus.OK) {
+      this.#uncommitted = !last;
+    } else if (status === BlkStatus.RESOURCE || status === BlkStatus.DEV_RESOURCE) {
+      this.dispatch.prepend(rq);
+      this.#takeBack(rq);
+      this.#queue.layer.executor.addTimer(this.#resourceTimer, RESOURCE_DELAY_MS);
+      return false;
+    } else {
+      rq.complete(status);
+    }
+    return true;
+  }
+
+  /** The driver owns the request from here on. @kernel block/blk-mq.c: blk_mq_start_request */
+  #start(rq: BlkRequest, last: boolean): BlkStatus {
+    rq.state = RequestState.IN_FLIGHT;
+    rq.generation++;
+    this.#queue.timeouts.start(rq);
+    blkIntegrityPrepare(rq);
+    return this.#queue.ops.queueRq(rq, last);
+  }
+
+  #takeBack(rq: BlkRequest): void {
+    rq.state = RequestState.IDLE;
+    this.putTag(rq);
+  }
+}

@@ -1,0 +1,73 @@
+import type { BlkMqQueue } from "./blk-mq.js";
+import type { BlkMqHwCtx } from "./blk-mq-hctx.js";
+import { BlkRequest, RequestState } from "./blk-request.js";
+import { BlkError } from "./errors.js";
+
+/** @kernel include/linux/blk-mq.h: BLK_MQ_MAX_DEPTH */
+export const MAX_REQUESTS = 10240;
+
+/**
+ * The requests of one queue: made once, reused for ever, at most `limit` of them in use.
+ *
+ * @kernel block/blk-mq.c: blk_mq_alloc_rqs
+ */
+export class RequestPool {
+  readonly #queue: BlkMqQueue;
+  /** Every request made, the flush machine's included. */
+  readonly #all: BlkRequest[] = [];
+  readonly #free: BlkRequest[] = [];
+  #limit = 0;
+  #pooled = 0;
+
+  constructor(queue: BlkMqQueue) {
+    this.#queue = queue;
+  }
+
+  get all(): readonly BlkRequest[] {
+    return this.#all;
+  }
+
+  /** Most requests in use at a time. @kernel include/linux/blkdev.h: request_queue.nr_requests */
+  get limit(): number {
+    return this.#limit;
+  }
+
+  get hasFree(): boolean {
+    return this.#pooled - this.#free.length < this.#limit;
+  }
+
+  get anyInUse(): boolean {
+    return this.#free.length < this.#pooled;
+  }
+
+  /** @throws BlkError EINVAL */
+  setLimit(limit: number): void {
+    if (!Number.isInteger(limit) || limit < 1 || limit > MAX_REQUESTS) {
+      throw new BlkError("EINVAL", "nr_requests", `nrRequests is ${limit}, expected 1 to ${MAX_REQUESTS}`);
+    }
+    this.#limit = limit;
+    for (; this.#pooled < limit; this.#pooled++) this.#free.push(this.create());
+  }
+
+  /** A request outside the limit. */
+  create(): BlkRequest {
+    const rq = new BlkRequest(this.#queue, this.#all.length, this.#queue.hctxs[0]!);
+    this.#all.push(rq);
+    this.#queue.ops.initRequest?.(rq);
+    return rq;
+  }
+
+  /** @kernel block/blk-mq.c: __blk_mq_alloc_requests */
+  tryGet(hctx: BlkMqHwCtx): BlkRequest | null {
+    if (!this.hasFree) return null;
+    const rq = this.#free.pop()!;
+    rq.state = RequestState.IDLE;
+    rq.hctx = hctx;
+    return rq;
+  }
+
+  put(rq: BlkRequest): void {
+    rq.reset();
+    this.#free.push(rq);
+  }
+}

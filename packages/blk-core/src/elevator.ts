@@ -1,0 +1,29 @@
+import type { Bio } from "./bio.js";
+import type { BlkMqQueue } from "./blk-mq.js";
+import type { BlkMqHwCtx } from "./blk-mq-hctx.js";
+import type { BlkRequest } from "./blk-request.js";
+
+/**
+ * Keeps the requests of one queue that no driver has seen, merges bios into them, and says which is next.
+ *
+ * @kernel block/elevator.h: elevator_mq_ops
+ */
+export interface Elevator {
+  /** Merges a bio into a request held here; false when none fits. */
+  mergeBio(bio: Bio, hctx: BlkMqHwCtx): boolean;
+  /** Takes a request; one that merges into another is freed. */
+  insert(rq: BlkRequest): void;
+  /** The next request to issue, or null. It may be meant for another hardware queue than `hctx`, which has room. */
+  dispatch(hctx: BlkMqHwCtx): BlkRequest | null;
+  /** Whether `dispatch` would return a request. */
+  hasWork(hctx: BlkMqHwCtx): boolean;
+}
+
+/** A kind of elevator, to choose for a queue. @kernel block/elevator.h: elevator_type */
+export interface ElevatorType {
+  /** As in `/sys/block/<disk>/queue/scheduler`. */
+  readonly name: string;
+  /** Requests a queue has by default, given what its device takes at a time. */
+  defaultNrRequests(deviceDepth: number): number;
+  create(queue: BlkMqQueue): Elevator;
+}

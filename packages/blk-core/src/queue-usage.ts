@@ -1,0 +1,77 @@
+import { BlkBug } from "./errors.js";
+
+/**
+ * Counts what a queue has taken and not ended, and through that lets others wait until it is idle: for good (drain) or
+ * for a while (freeze).
+ *
+ * @kernel include/linux/blkdev.h: request_queue.q_usage_counter
+ */
+export class QueueUsage {
+  #count = 0;
+  #freezeDepth = 0;
+  #state: "live" | "draining" | "dead" = "live";
+  #drained: Promise<void> | null = null;
+  #idleWaiters: (() => void)[] = [];
+
+  /** Bios or requests taken and not ended. */
+  get count(): number {
+    return this.#count;
+  }
+
+  get isLive(): boolean {
+    return this.#state === "live";
+  }
+
+  /** Whether new bios have to wait. */
+  get isFrozen(): boolean {
+    return this.#freezeDepth > 0;
+  }
+
+  /** @kernel block/blk-core.c: blk_queue_enter */
+  enter(): void {
+    this.#count++;
+  }
+
+  /** @kernel block/blk-core.c: blk_queue_exit */
+  exit(): void {
+    if (this.#count === 0) throw new BlkBug("a queue ended more than it took");
+    this.#count--;
+    if (this.#count === 0 && this.#idleWaiters.length > 0) this.#wakeIdleWaiters();
+  }
+
+  /** @kernel block/blk-mq.c: blk_freeze_queue_start, blk_mq_freeze_queue_wait */
+  freeze(): Promise<void> {
+    this.#freezeDepth++;
+    return this.#idle();
+  }
+
+  /** True when this was the last one. @kernel block/blk-mq.c: blk_mq_unfreeze_queue */
+  unfreeze(): boolean {
+    if (this.#freezeDepth === 0) throw new BlkBug("a queue is unfrozen that was not frozen");
+    this.#freezeDepth--;
+    return this.#freezeDepth === 0;
+  }
+
+  /** Live no longer; resolves when the rest has ended. */
+  drain(): Promise<void> {
+    this.#drained ??= this.#startDrain();
+    return this.#drained;
+  }
+
+  async #startDrain(): Promise<void> {
+    this.#state = "draining";
+    await this.#idle();
+    this.#state = "dead";
+  }
+
+  #idle(): Promise<void> {
+    if (this.#count === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#idleWaiters.push(resolve));
+  }
+
+  #wakeIdleWaiters(): void {
+    const waiters = this.#idleWaiters;
+    this.#idleWaiters = [];
+    for (const wake of waiters) wake();
+  }
+}

@@ -1,0 +1,49 @@
+import type { Bio } from "./bio.js";
+import { BioList } from "./bio-list.js";
+import { type Executor, Timer } from "./executor.js";
+
+/** When to try again if no request ends that could help. */
+const RETRY_DELAY_MS = 3;
+
+/**
+ * Bios that a queue could not take for want of a request, a split bio or an encryption context. They are taken again
+ * from the top, merging included, in the order in which they came.
+ *
+ * @kernel block/blk-mq-tag.c: blk_mq_get_tag, where the submitter sleeps
+ */
+export class WaitingBios {
+  readonly #bios = new BioList();
+  readonly #executor: Executor;
+  readonly #retryTimer: Timer;
+  #resuming = false;
+
+  constructor(executor: Executor, resume: () => void) {
+    this.#executor = executor;
+    this.#retryTimer = new Timer(resume);
+  }
+
+  /** One that was taken out and has to wait again keeps its place. */
+  add(bio: Bio): void {
+    if (this.#resuming) this.#bios.prepend(bio);
+    else this.#bios.append(bio);
+  }
+
+  /** Nothing of this queue is under way whose end would resume the bios: what they lack, other queues' bios hold. */
+  retryLater(): void {
+    if (!this.#retryTimer.pending) this.#executor.addTimer(this.#retryTimer, RETRY_DELAY_MS);
+  }
+
+  /** The longest waiting bio, or null when none waits or another is being taken. */
+  begin(): Bio | null {
+    if (this.#resuming) return null;
+    const bio = this.#bios.shift();
+    this.#resuming = bio !== null;
+    return bio;
+  }
+
+  /** `bio` from `begin` has been taken; false when it waits again. */
+  finish(bio: Bio): boolean {
+    this.#resuming = false;
+    return this.#bios.first !== bio;
+  }
+}
