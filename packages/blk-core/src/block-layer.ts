@@ -1,4 +1,4 @@
-import { type Bio, SECTOR_BYTES } from "./bio.js";
+import { type Bio, SECTOR_BYTES, SECTOR_SHIFT } from "./bio.js";
 import type { BioCryptCtx } from "./bio-crypt-ctx.js";
 import { type BioIntegrityPayload, newIntegrityPool } from "./bio-integrity.js";
 import { BioSet, newCryptCtxPool } from "./bio-set.js";
@@ -230,11 +230,11 @@ function prepareForQueue(bio: Bio): BlkStatus {
 
 function checkRange(bio: Bio, bdev: BlockDevice): BlkStatus {
   if (bio.remapped) return BlkStatus.OK;
-  const logicalBlockSectors = bdev.queue.limits.logicalBlockBytes / SECTOR_BYTES;
   if (bio.bytes > 0) {
     if (bio.sector < 0 || bio.endSector > bdev.sectorCount) return BlkStatus.IOERR;
-    if (bio.bytes % SECTOR_BYTES !== 0 || bio.sectors % logicalBlockSectors !== 0) return BlkStatus.IOERR;
-    if (bio.sector % logicalBlockSectors !== 0) return BlkStatus.IOERR;
+    if (bio.bytes % SECTOR_BYTES !== 0 || Math.floor(bio.sector) !== bio.sector) return BlkStatus.IOERR;
+    const blockMask = bdev.queue.limits.logicalBlockBytes - 1;
+    if ((bio.bytes & blockMask) !== 0 || (bio.sector & (blockMask >> SECTOR_SHIFT)) !== 0) return BlkStatus.IOERR;
     if (bdev !== bdev.disk.part0) remapPartition(bio, bdev);
   }
   bio.remapped = true;

@@ -34,6 +34,16 @@ describe("checks before the queue", () => {
     expectNoLeaks(rig);
   });
 
+  it("the same on sectors that need more than 32 bits, and for fractions of one", () => {
+    const rig = makeRig({ limits: { logicalBlockBytes: 4096 } }, {}, 2 ** 40);
+    expect(submit(rig, 2 ** 39 + 4, 8)).toEqual([BlkStatus.IOERR]);
+    expect(submit(rig, 0.5, 8)).toEqual([BlkStatus.IOERR]);
+    const ends = submit(rig, 2 ** 39 + 8, 8);
+    rig.driver.completeAll();
+    expect(ends).toEqual([BlkStatus.OK]);
+    expectNoLeaks(rig);
+  });
+
   it("refuses writes to a read-only disk, not reads", () => {
     const rig = makeRig();
     const disk = new GenDisk({ name: "ro", queue: rig.queue, sectorCount: 64, readOnly: true });
