@@ -15,7 +15,19 @@ export const blkCore = [
     kind: "lost-completion",
     what: "a bio that waits for a tag is not submitted again",
     file: `${src}/blk-mq.ts`,
-    edits: [["    this.#resumeWaiting();\n", ""]],
+    edits: [
+      [
+        '    if (heldKeyslot) throw new BlkBug("a request is freed that holds a keyslot");\n    this.#resumeWaiting();\n',
+        '    if (heldKeyslot) throw new BlkBug("a request is freed that holds a keyslot");\n',
+      ],
+    ],
+  },
+  {
+    id: "requeued-request-forgotten",
+    kind: "lost-completion",
+    what: "a request the driver gives back is not offered again",
+    file: `${src}/blk-mq.ts`,
+    edits: [["    if (kick) this.#requeued.kick();\n", ""]],
   },
   {
     id: "second-flush-never-starts",
@@ -60,6 +72,18 @@ export const blkCore = [
       [
         '    if (rq.state !== RequestState.IN_FLIGHT) throw new BlkBug("a request completes that no driver owns");\n',
         "",
+      ],
+    ],
+  },
+  {
+    id: "stale-completion-accepted",
+    kind: "double-end",
+    what: "a late answer to a request that timed out ends whatever uses it now",
+    file: `${src}/blk-request.ts`,
+    edits: [
+      [
+        "generation !== this.generation || this.state !== RequestState.IN_FLIGHT",
+        "this.state !== RequestState.IN_FLIGHT",
       ],
     ],
   },
@@ -135,6 +159,18 @@ export const blkCore = [
     ],
   },
   {
+    id: "absorbed-request-keeps-slot",
+    kind: "keyslot-leak",
+    what: "of two requests that merge the absorbed one's keyslot is never put",
+    file: `${src}/blk-request.ts`,
+    edits: [
+      [
+        "  giveAwayBios(): void {\n    this.putKeyslot();\n",
+        "  giveAwayBios(): void {\n    this.keyslotWaiter.slot = null;\n",
+      ],
+    ],
+  },
+  {
     id: "merge-keeps-context",
     kind: "keyslot-leak",
     what: "the context of a bio merged at the back stays with it",
@@ -151,15 +187,21 @@ export const blkCore = [
     ],
   },
   {
+    id: "refused-clone-keeps-slot",
+    kind: "keyslot-leak",
+    what: "a clone that the lower driver refuses keeps its keyslot",
+    file: `${src}/blk-mq.ts`,
+    edits: [["    if (status !== BlkStatus.OK) rq.putKeyslot();\n", ""]],
+  },
+  {
     id: "joins-flush-in-flight",
     kind: "early-flush",
     what: "a flush already at the device also acknowledges requests that came after it",
     file: `${src}/blk-flush.ts`,
     edits: [
       [
-        "    if (this.#flushInFlight || this.#pending.first === null) return;\n",
-        "    if (this.#flushInFlight) {\n      for (let rq = this.#pending.shift(); rq !== null; rq = this.#pending.shift()) this.#served.append(rq);\n    }\n" +
-          "    if (this.#flushInFlight || this.#pending.first === null) return;\n",
+        "    if (this.#flushInFlight || first === null) return;\n",
+        "    if (this.#flushInFlight) for (let rq = this.#pending.shift(); rq !== null; rq = this.#pending.shift()) this.#served.append(rq);\n    if (this.#flushInFlight || first === null) return;\n",
       ],
     ],
   },
@@ -194,14 +236,33 @@ export const blkCore = [
     kind: "merge",
     what: "a bio merges at the back whatever its DUN",
     file: `${src}/blk-merge.ts`,
-    edits: [[" || !bioCryptCtxMergeable(rq.cryptCtx, rq.bytes, bio.cryptCtx)", ""]],
+    edits: [
+      [
+        "  if (!isDiscard(rq) && !bioCryptCtxMergeable(rq.cryptCtx, rq.bytes, bio.cryptCtx)) return MergeResult.FAILED;\n",
+        "",
+      ],
+    ],
   },
   {
     id: "front-merge-ignores-dun",
     kind: "merge",
     what: "a bio merges at the front whatever its DUN",
     file: `${src}/blk-merge.ts`,
-    edits: [[" || !bioCryptCtxMergeable(bio.cryptCtx, bio.bytes, rq.cryptCtx)", ""]],
+    edits: [
+      [
+        "  if (!isDiscard(rq) && !bioCryptCtxMergeable(bio.cryptCtx, bio.bytes, rq.cryptCtx)) return MergeResult.FAILED;\n",
+        "",
+      ],
+    ],
+  },
+  {
+    id: "request-merge-ignores-dun",
+    kind: "merge",
+    what: "two requests merge whatever their DUNs",
+    file: `${src}/blk-merge.ts`,
+    edits: [
+      ["  if (!isDiscard(rq) && !bioCryptCtxMergeable(rq.cryptCtx, rq.bytes, next.cryptCtx)) return false;\n", ""],
+    ],
   },
   {
     id: "front-merge-keeps-dun",
@@ -229,9 +290,7 @@ export const blkCore = [
     kind: "split",
     what: "a segment may start inside a data unit",
     file: `${src}/blk-split.ts`,
-    edits: [
-      ["    if (start % memoryAlign !== 0 || vecBytes % memoryAlign !== 0)", "    if (vecBytes % memoryAlign !== 0)"],
-    ],
+    edits: [["((start | vecBytes) & memoryAlignMask)", "(vecBytes & memoryAlignMask)"]],
   },
   {
     id: "later-error-wins",
@@ -252,7 +311,19 @@ export const blkCore = [
     kind: "context",
     what: "a request uses its first bio's context instead of a copy",
     file: `${src}/blk-request.ts`,
-    edits: [["      this.cryptCtx = this.#ownCryptCtx;\n", "      this.cryptCtx = bio.cryptCtx;\n"]],
+    edits: [
+      [
+        "    this.#ownCryptCtx.copyFrom(from);\n    this.cryptCtx = this.#ownCryptCtx;\n",
+        "    this.cryptCtx = from;\n",
+      ],
+    ],
+  },
+  {
+    id: "encrypted-bio-protected",
+    kind: "context",
+    what: "protection information is generated from the plaintext of an encrypted bio",
+    file: `${src}/bio-integrity.ts`,
+    edits: [["bio.integrity !== null || bio.cryptCtx !== null) return true", "bio.integrity !== null) return true"]],
   },
   {
     id: "slot-put-after-end",
@@ -272,14 +343,19 @@ export const blkCore = [
     kind: "context",
     what: "a driver gets contexts its profile does not support",
     file: `${src}/block-layer.ts`,
-    edits: [["    if (!queue.cryptoProfile.supports(bio.cryptCtx.key!)) return BlkStatus.NOTSUPP;\n", ""]],
+    edits: [
+      [
+        "bio.cryptCtx === null ? BlkStatus.OK : checkContext(bio)",
+        "bio.cryptCtx === null || bio.hasData ? BlkStatus.OK : checkContext(bio)",
+      ],
+    ],
   },
   {
     id: "partition-start-ignored",
     kind: "address",
     what: "a partition's bios go to the start of the disk",
     file: `${src}/block-layer.ts`,
-    edits: [["    bio.sector += bdev.startSector;\n", ""]],
+    edits: [["  bio.sector += bdev.startSector;\n", ""]],
   },
   {
     id: "one-sector-too-far",
@@ -304,8 +380,8 @@ export const blkCore = [
     id: "refused-request-not-offered-again",
     kind: "waiting",
     what: "a request the driver had no room for is offered again only after another one completes",
-    file: `${src}/blk-mq.ts`,
-    edits: [["        this.layer.executor.addTimer(this.#resourceTimer, RESOURCE_DELAY_MS);\n", ""]],
+    file: `${src}/blk-mq-hctx.ts`,
+    edits: [["      this.#queue.layer.executor.addTimer(this.#resourceTimer, RESOURCE_DELAY_MS);\n", ""]],
   },
   {
     id: "volume-ignores-first-dun",

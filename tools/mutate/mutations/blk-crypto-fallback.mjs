@@ -25,6 +25,13 @@ export const blkCryptoFallback = [
     edits: [["      cryptCtx.advance(bytes);\n", ""]],
   },
   {
+    id: "bounce-without-fua",
+    kind: "early-flush",
+    what: "an encrypted write loses its FUA and PREFLUSH",
+    file: `${src}/fallback-write.ts`,
+    edits: [["tryAlloc(source.bdev, source.opf)", "tryAlloc(source.bdev, source.opf & 0xff)"]],
+  },
+  {
     id: "plaintext-on-the-medium",
     kind: "data",
     what: "a write goes to the medium as it is",

@@ -36,6 +36,25 @@ export const blkDrivers = [
     edits: [["    if (op !== ReqOp.READ) this.#backing.markDirty();\n", ""]],
   },
   {
+    id: "written-during-sync-forgotten",
+    kind: "early-flush",
+    what: "closing a file does not sync what was written while the last sync was on its way",
+    file: `${src}/loop-backing.ts`,
+    edits: [
+      [
+        "    this.#dirty = false;\n    this.io.fdatasync(this.fd, (error) => {\n",
+        "    this.io.fdatasync(this.fd, (error) => {\n      this.#dirty = false;\n",
+      ],
+    ],
+  },
+  {
+    id: "new-file-not-synced",
+    kind: "early-flush",
+    what: "a file just created may vanish in a power cut after its first flush",
+    file: `${src}/loop-file.ts`,
+    edits: [["    await syncFolder(dirname(path));\n", ""]],
+  },
+  {
     id: "rest-at-the-start",
     kind: "data",
     what: "the rest of a short transfer goes to where the request starts",

@@ -37,6 +37,13 @@ export const nbd = [
     edits: [["const lock = locks.get(disk) ?? new RangeLock();", "const lock = new RangeLock();"]],
   },
   {
+    id: "lock-counts-from-the-export",
+    kind: "data",
+    what: "cycles in partitions of one disk lock other blocks than they write",
+    file: `${src}/server/commands.ts`,
+    edits: [["const start = diskOffset + rq.coverStart;", "const start = rq.coverStart;"]],
+  },
+  {
     id: "tail-zeroed-too-far",
     kind: "data",
     what: "write zeroes clears the neighbour's part of the last block",
@@ -96,6 +103,13 @@ export const nbd = [
     edits: [["    this.#inFlightBytes -= rq.chargedBytes;\n", ""]],
   },
   {
+    id: "memory-charged-back-twice",
+    kind: "leak",
+    what: "a request without data gives back the memory of its predecessor, and the limit with it",
+    file: `${src}/server/nbd-request.ts`,
+    edits: [["    this.coverBytes = 0;\n    this.chargedBytes = 0;\n", "    this.coverBytes = 0;\n"]],
+  },
+  {
     id: "buffers-leak",
     kind: "leak",
     what: "a request that ended keeps its buffers",
@@ -103,9 +117,9 @@ export const nbd = [
     edits: [["    rq.freeBuffers();\n", ""]],
   },
   {
-    id: "half-a-write-written",
+    id: "write-starts-early",
     kind: "data",
-    what: "a write whose client left in the middle of the payload is not given up",
+    what: "a write starts with the first piece of its payload",
     file: `${src}/server/transmission.ts`,
     edits: [
       [
@@ -139,6 +153,13 @@ export const nbd = [
         "request?.active === true ? request : null",
       ],
     ],
+  },
+  {
+    id: "server-maximum-ignored",
+    kind: "protocol",
+    what: "the client sends more at a time than the server takes",
+    file: `${src}/client/nbd-client.ts`,
+    edits: [["Math.min(info.blockSizes.maximum, NBD_MAX_PAYLOAD_BYTES)", "NBD_MAX_PAYLOAD_BYTES"]],
   },
   {
     id: "lost-connection-hangs",
