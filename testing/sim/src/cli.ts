@@ -5,7 +5,7 @@ import { type SimulationResult, simulate } from "./simulate.js";
 const usage = "usage: pnpm sim [--seed N] [--seeds COUNT] [--ios COUNT-A-SEED]";
 
 /** Runs seeds in order; the first violation ends it with 1 and the command that replays it. */
-function main(): number {
+async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
       seed: { type: "string", default: "1" },
@@ -19,10 +19,19 @@ function main(): number {
     return 2;
   }
   const engine = createNodeEngine();
-  const total = { ios: 0, failed: 0, powerCuts: 0, faults: 0, keyChanges: 0, allocationsFailed: 0, unitsCompared: 0 };
+  const total = {
+    ios: 0,
+    failed: 0,
+    powerCuts: 0,
+    faults: 0,
+    keyChanges: 0,
+    reconfigurations: 0,
+    allocationsFailed: 0,
+    unitsCompared: 0,
+  };
   for (let seed = first; seed < first + count; seed++) {
     try {
-      add(total, simulate({ seed, ios, engine }));
+      add(total, await simulate({ seed, ios, engine }));
     } catch (error) {
       console.error(`seed ${seed}:`, error, `\nreplay: pnpm sim --seed ${seed} --ios ${ios}`);
       return 1;
@@ -37,4 +46,4 @@ function add(total: Record<string, number>, { seed: _seed, ...counts }: Simulati
   for (const [name, count] of Object.entries(counts)) total[name] = total[name]! + count;
 }
 
-process.exitCode = main();
+process.exitCode = await main();

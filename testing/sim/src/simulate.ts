@@ -31,7 +31,7 @@ const MAX_IDLE_STEPS = 20_000;
  *
  * @throws Violation, or BlkBug from the packages themselves.
  */
-export function simulate({ seed, ios, engine }: SimulationOptions): SimulationResult {
+export async function simulate({ seed, ios, engine }: SimulationOptions): Promise<SimulationResult> {
   const random = new SeededRandom(seed);
   const world = new World(random.fork("world"), engine);
   const load = new Load(world, random.fork("load"));
@@ -42,11 +42,13 @@ export function simulate({ seed, ios, engine }: SimulationOptions): SimulationRe
     chaos.tick();
     if (!load.isFull && steps.oneIn(3)) load.submitSome();
     else if (!world.executor.step()) load.submitSome();
+    // An elevator change goes on in promises; all else is synchronous.
+    if (chaos.isChanging) await null;
     checkInvariants(world, load);
     if (load.ended > endedBefore) idle = 0;
     if (idle > MAX_IDLE_STEPS) throw new Violation(`${load.outstanding} bios do not end`);
   }
-  finish(world, load, chaos);
+  await finish(world, load, chaos);
   const unitsCompared = compareWithReference(world, random.fork("reference"));
   world.close();
   expectAtRest({
@@ -65,8 +67,12 @@ function checkInvariants(world: World, load: Load): void {
 }
 
 /** Lets everything end, without faults, and reads all there is. */
-function finish(world: World, load: Load, chaos: Chaos): void {
+async function finish(world: World, load: Load, chaos: Chaos): Promise<void> {
   chaos.end();
+  for (let turn = 0; chaos.isChanging && turn < MAX_IDLE_STEPS; turn++) {
+    world.executor.step();
+    await null;
+  }
   settle(world, load);
   load.failuresExpected = false;
   for (const region of world.regions) {
