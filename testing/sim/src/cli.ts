@@ -2,7 +2,13 @@ import { parseArgs } from "node:util";
 import { createNodeEngine } from "@inlinecrypt/skcipher/node";
 import { type SimulationResult, simulate } from "./simulate.js";
 
-const usage = "usage: pnpm sim [--seed N] [--seeds COUNT] [--ios COUNT-A-SEED]";
+const usage = "usage: pnpm sim [--seed SEED] [--seeds COUNT] [--events I/Os-A-SEED]";
+
+/** The seeds to run: numbers count up from the first; any other text is one seed. */
+function seedsFrom(first: string, count: number): string[] {
+  if (!/^\d+$/.test(first)) return [first];
+  return Array.from({ length: count }, (_, index) => String(Number(first) + index));
+}
 
 /** Runs seeds in order; the first violation ends it with 1 and the command that replays it. */
 async function main(): Promise<number> {
@@ -10,40 +16,32 @@ async function main(): Promise<number> {
     options: {
       seed: { type: "string", default: "1" },
       seeds: { type: "string", default: "1" },
-      ios: { type: "string", default: "10000" },
+      events: { type: "string", default: "10000" },
     },
   });
-  const [first, count, ios] = [values.seed, values.seeds, values.ios].map(Number) as [number, number, number];
-  if (![first, count, ios].every((value) => Number.isSafeInteger(value) && value >= 0)) {
-    console.error(`${usage}\nall values are whole numbers`);
+  const [count, ios] = [Number(values.seeds), Number(values.events)];
+  if (![count, ios].every((value) => Number.isSafeInteger(value) && value > 0)) {
+    console.error(`${usage}\nboth counts are whole numbers above 0`);
     return 2;
   }
   const engine = createNodeEngine();
-  const total = {
-    ios: 0,
-    failed: 0,
-    powerCuts: 0,
-    faults: 0,
-    keyChanges: 0,
-    reconfigurations: 0,
-    allocationsFailed: 0,
-    unitsCompared: 0,
-  };
-  for (let seed = first; seed < first + count; seed++) {
+  const total: Record<string, number> = {};
+  const seeds = seedsFrom(values.seed, count);
+  for (const [index, seed] of seeds.entries()) {
     try {
       add(total, await simulate({ seed, ios, engine }));
     } catch (error) {
-      console.error(`seed ${seed}:`, error, `\nreplay: pnpm sim --seed ${seed} --ios ${ios}`);
+      console.error(`seed ${seed}:`, error, `\nreplay: pnpm sim --seed ${seed} --events ${ios}`);
       return 1;
     }
-    if ((seed - first + 1) % 100 === 0) console.log(`${seed - first + 1} seeds, ${total.ios} I/Os`);
+    if ((index + 1) % 100 === 0) console.log(`${index + 1} seeds, ${total.ios} I/Os`);
   }
-  console.log(`${count} seeds from ${first}: no violation`, total);
+  console.log(`no violation in ${seeds.length} seeds from ${values.seed}:`, total);
   return 0;
 }
 
 function add(total: Record<string, number>, { seed: _seed, ...counts }: SimulationResult): void {
-  for (const [name, count] of Object.entries(counts)) total[name] = total[name]! + count;
+  for (const [name, count] of Object.entries(counts)) total[name] = (total[name] ?? 0) + count;
 }
 
 process.exitCode = await main();
