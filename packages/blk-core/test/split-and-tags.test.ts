@@ -22,3 +22,16 @@ it("a bio of very many parts does not recurse", () => {
   expect([first, large]).toEqual([[BlkStatus.OK], [BlkStatus.OK]]);
   expectNoLeaks(rig);
 });
+
+// Found by `pnpm sim --seed 17`: nothing of the queue was in flight whose end would have tried again.
+it("a bio whose split fails for want of memory is tried again, though nothing else is in flight", () => {
+  let failures = 1;
+  const failAlloc = (pool: { name: string }): boolean => pool.name === "bio_split" && failures-- > 0;
+  const rig = makeRig({ limits: { maxSectors: 8 } }, { failAlloc });
+  const ends = submit(rig, 0, 24);
+  expect(rig.driver.log).toEqual([]);
+  rig.executor.runUntilIdle();
+  rig.driver.completeAll();
+  expect(ends).toEqual([BlkStatus.OK]);
+  expectNoLeaks(rig);
+});

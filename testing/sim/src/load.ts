@@ -31,6 +31,8 @@ interface Io {
   /** Id of the write, zeroing or discard; 0 for reads and flushes. */
   readonly id: number;
   readonly flush: FlushSnapshot | null;
+  /** Power cuts of the disk before it. */
+  readonly cuts: number;
   readonly words: Uint32Array;
 }
 
@@ -115,6 +117,7 @@ export class Load {
       sectors,
       id: op === ReqOp.READ || sectors === 0 ? 0 : region.model.begin(contentKindOf(region, op), sector, sectors),
       flush: sectors === 0 ? region.model.beginFlush() : null,
+      cuts: region.model.cuts,
       words: new Uint32Array(hasData ? sectors * SECTOR_WORDS : 0),
     };
     bio.sector = sector;
@@ -157,7 +160,7 @@ export class Load {
     }
     if (io.id !== 0) this.#writeEnded(io, status === BlkStatus.OK);
     else if (status === BlkStatus.OK && io.flush !== null) region.model.endFlush(io.flush);
-    else if (status === BlkStatus.OK) checkRead(io);
+    else if (status === BlkStatus.OK && io.cuts === region.model.cuts) checkRead(io);
     bio.put();
   }
 

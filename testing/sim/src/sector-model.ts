@@ -80,6 +80,11 @@ export class SectorModel {
     this.#inFlight = new Uint32Array(sectorCount);
   }
 
+  /** Power cuts so far: what was read across one says nothing about what is there now. */
+  get cuts(): number {
+    return this.#cuts;
+  }
+
   /** A write, zeroing or discard is submitted; returns its id. */
   begin(kind: ContentKind, sector: number, sectors: number): number {
     const id = contentId(this.#sequence++, kind);
