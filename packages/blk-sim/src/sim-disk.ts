@@ -29,6 +29,7 @@ const MAX_NO_DATA_SECTORS = 8192;
  */
 export class SimDisk implements AsyncDisposable {
   readonly disk: GenDisk;
+  /** Where a crypto profile is registered. */
   readonly queue: BlkMqQueue;
   /** Outlives this disk; give it to another one. */
   readonly medium: SimMedium;
@@ -75,6 +76,7 @@ export class SimDisk implements AsyncDisposable {
     return this.#seen;
   }
 
+  /** False from a power cut until `powerOn`. */
   get powered(): boolean {
     return this.#powered;
   }

@@ -136,6 +136,14 @@ describe("a power cut", () => {
     expect(found).toEqual(["0,0,0", "0,0,1", "1,1,0", "1,1,1"]);
   });
 
+  it("takes writes in flight in any order, also where sectors of one physical block belong to two of them", () => {
+    const found = outcomes(2, { ...cached, limits: { physicalBlockBytes: 1024 } }, (rig) => {
+      submit(rig, ReqOp.WRITE, 0, blocks(1));
+      submit(rig, ReqOp.WRITE, 512, blocks(2));
+    });
+    expect(found).toEqual(["0,0", "0,2", "1,0", "1,2"]);
+  });
+
   it("ends everything in flight once, with OFFLINE, and refuses what comes until the power is back", () => {
     const rig = makeRig(1, { writeCache: true, queueDepth: 2 });
     const late: BlkStatus[][] = [];
