@@ -51,6 +51,7 @@ export class BioSplitter {
     }
     front.segmentCount = this.#result.segmentCount;
     bio.chain(front);
+    this.#queue.layer.tracepoints.blockSplit.emit?.(front, bio.sector);
     return front;
   }
 }

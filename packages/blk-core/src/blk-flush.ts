@@ -1,3 +1,4 @@
+import { accountFlush } from "./blk-account.js";
 import type { BlkMqQueue } from "./blk-mq.js";
 import { type BlkRequest, RequestState } from "./blk-request.js";
 import { ReqFlag, ReqOp } from "./opf.js";
@@ -103,6 +104,7 @@ export class FlushMachine {
     rq.hctx = first.hctx;
     rq.state = RequestState.IDLE;
     rq.onEnd = this.#onFlushEnd;
+    rq.startMs = this.#queue.layer.nowMs;
     this.#queue.insertBypass(rq);
     this.#queue.run();
   }
@@ -110,6 +112,7 @@ export class FlushMachine {
   /** @kernel block/blk-flush.c: flush_end_io */
   #flushEnded(flushRq: BlkRequest, status: BlkStatus): void {
     flushRq.hctx.putTag(flushRq);
+    accountFlush(flushRq);
     for (let rq = this.#served.shift(); rq !== null; rq = this.#served.shift()) {
       this.#stepDone(rq, firstStepToDo(rq), status);
     }

@@ -1,6 +1,7 @@
 import { type Bio, SECTOR_BYTES } from "./bio.js";
 import { bioCryptCtxCompatible, bioCryptCtxMergeable } from "./bio-crypt-ctx.js";
 import { bioIntegrityMergeable } from "./bio-integrity.js";
+import { accountMergeBio, accountMergeRequest } from "./blk-account.js";
 import type { BlkRequest } from "./blk-request.js";
 import { opfMergeable, opOf, ReqFlag, ReqOp } from "./opf.js";
 
@@ -40,6 +41,8 @@ export function mergeSide(rq: BlkRequest, bio: Bio): MergeSide {
 export function attemptBackMerge(rq: BlkRequest, bio: Bio): MergeResult {
   if (!isDiscard(rq) && !bioCryptCtxMergeable(rq.cryptCtx, rq.bytes, bio.cryptCtx)) return MergeResult.FAILED;
   if (!fitsLimits(rq, bio.bytes, bio.segmentCount)) return markFull(rq);
+  rq.queue.layer.tracepoints.blockBioBackmerge.emit?.(bio, rq);
+  accountMergeBio(rq);
   rq.bioTail!.next = bio;
   rq.bioTail = bio;
   grow(rq, bio.bytes, bio.segmentCount);
@@ -51,6 +54,8 @@ export function attemptBackMerge(rq: BlkRequest, bio: Bio): MergeResult {
 export function attemptFrontMerge(rq: BlkRequest, bio: Bio): MergeResult {
   if (!isDiscard(rq) && !bioCryptCtxMergeable(bio.cryptCtx, bio.bytes, rq.cryptCtx)) return MergeResult.FAILED;
   if (!fitsLimits(rq, bio.bytes, bio.segmentCount)) return markFull(rq);
+  rq.queue.layer.tracepoints.blockBioFrontmerge.emit?.(bio, rq);
+  accountMergeBio(rq);
   bio.next = rq.bio;
   rq.bio = bio;
   rq.sector = bio.sector;
@@ -73,6 +78,8 @@ export function attemptMerge(rq: BlkRequest, next: BlkRequest): boolean {
   rq.bioTail!.next = next.bio;
   rq.bioTail = next.bioTail;
   grow(rq, next.bytes, next.segmentCount);
+  accountMergeRequest(rq, next);
+  rq.queue.layer.tracepoints.blockRqMerge.emit?.(next);
   next.giveAwayBios();
   return true;
 }

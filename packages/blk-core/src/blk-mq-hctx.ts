@@ -93,6 +93,7 @@ export class BlkMqHwCtx {
     if (status === BlkStatus.OK) {
       this.#uncommitted = !last;
     } else if (status === BlkStatus.RESOURCE || status === BlkStatus.DEV_RESOURCE) {
+      this.#queue.layer.tracepoints.blockRqRequeue.emit?.(rq);
       this.dispatch.prepend(rq);
       this.#takeBack(rq);
       this.#queue.layer.executor.addTimer(this.#resourceTimer, RESOURCE_DELAY_MS);
@@ -109,6 +110,7 @@ export class BlkMqHwCtx {
     rq.generation++;
     this.#queue.timeouts.start(rq);
     blkIntegrityPrepare(rq);
+    this.#queue.layer.tracepoints.blockRqIssue.emit?.(rq);
     return this.#queue.ops.queueRq(rq, last);
   }
 

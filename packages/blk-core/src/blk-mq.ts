@@ -1,6 +1,7 @@
 import type { Bio } from "./bio.js";
 import { bioIntegrityPrep } from "./bio-integrity.js";
 import { BioSplitter } from "./bio-splitter.js";
+import { accountDone, accountStart } from "./blk-account.js";
 import { KEYSLOT_PENDING } from "./blk-crypto.js";
 import { FlushMachine } from "./blk-flush.js";
 import { BlkMqHwCtx } from "./blk-mq-hctx.js";
@@ -136,6 +137,7 @@ export class BlkMqQueue extends RequestQueue {
    */
   requeue(rq: BlkRequest, kick = true): void {
     if (rq.state !== RequestState.IN_FLIGHT) throw new BlkBug("a request is requeued that no driver owns");
+    this.layer.tracepoints.blockRqRequeue.emit?.(rq);
     rq.state = RequestState.IDLE;
     rq.hctx.putTag(rq);
     this.#requeued.add(rq);
@@ -164,6 +166,7 @@ export class BlkMqQueue extends RequestQueue {
   /** Ends what is left of a request's bios, and the request. @kernel block/blk-mq.c: blk_mq_end_request */
   endRequest(rq: BlkRequest, status: BlkStatus): void {
     rq.update(status, rq.bytes);
+    accountDone(rq);
     if (rq.onEnd === null) this.freeRequest(rq);
     else rq.onEnd(rq, status);
   }
@@ -210,12 +213,15 @@ export class BlkMqQueue extends RequestQueue {
 
   /** Issues a clone that has what it needs; with any status but OK nothing is left behind. See `insertClonedRequest`. */
   issueClone(rq: BlkRequest): BlkStatus {
+    if (this.disk !== null) accountStart(rq, this.disk.part0);
     if (this.isQuiesced) {
       this.insertBypass(rq);
       return BlkStatus.OK;
     }
     const status = rq.hctx.issueDirectly(rq);
-    if (status !== BlkStatus.OK) rq.putKeyslot();
+    if (status === BlkStatus.OK) return status;
+    accountDone(rq);
+    rq.putKeyslot();
     return status;
   }
 
@@ -269,6 +275,7 @@ export class BlkMqQueue extends RequestQueue {
     if (this.#tryMerge(bio, hctx)) return;
     const rq = this.#takeRequest(hctx);
     if (rq === null) return this.#waitForRequest(bio);
+    this.layer.tracepoints.blockGetrq.emit?.(bio);
     rq.initFromBio(bio);
     if (rq.cryptCtx === null) return this.#start(rq);
     const result = rq.getKeyslot();

@@ -34,15 +34,22 @@ export class BlkPlug {
   add(rq: BlkRequest): void {
     const last = this.#held.last;
     const maxPlugged = this.#manyQueues ? MAX_PLUGGED_MANY_QUEUES : MAX_PLUGGED;
-    if (this.#held.count >= maxPlugged || (last !== null && last.bytes >= FLUSH_BYTES)) this.flush();
+    if (this.#held.count >= maxPlugged || (last !== null && last.bytes >= FLUSH_BYTES)) this.flush(true);
     else if (last !== null && last.queue !== rq.queue) this.#manyQueues = true;
+    if (this.#held.first === null) rq.queue.layer.tracepoints.blockPlug.emit?.(rq.queue);
     this.#held.append(rq);
   }
 
-  /** Sends all held requests to their queues, one queue after the other. @kernel block/blk-mq.c: blk_mq_flush_plug_list */
-  flush(): void {
+  /**
+   * Sends all held requests to their queues, one queue after the other. `explicit` is false when the submitter is about
+   * to wait.
+   *
+   * @kernel block/blk-mq.c: blk_mq_flush_plug_list
+   */
+  flush(explicit: boolean): void {
     while (this.#held.first !== null) {
       const queue = this.#held.first.queue;
+      queue.layer.tracepoints.blockUnplug.emit?.(queue, this.#countOf(queue), explicit);
       for (let rq = this.#firstOf(queue); rq !== null; rq = this.#firstOf(queue)) {
         this.#held.remove(rq);
         queue.insert(rq);
@@ -69,6 +76,12 @@ export class BlkPlug {
     let rq = this.#held.first;
     while (rq !== null && rq.queue !== queue) rq = rq.next;
     return rq;
+  }
+
+  #countOf(queue: BlkMqQueue): number {
+    let count = 0;
+    for (let rq = this.#held.first; rq !== null; rq = rq.next) if (rq.queue === queue) count++;
+    return count;
   }
 
   #latestOf(queue: unknown): BlkRequest | null {

@@ -1,8 +1,10 @@
 import { type Bio, SECTOR_BYTES } from "./bio.js";
 import { BioCryptCtx } from "./bio-crypt-ctx.js";
+import { accountCompletion, accountStart } from "./blk-account.js";
 import { type Keyslot, type KeyslotResult, KeyslotWaiter } from "./blk-crypto.js";
 import type { BlkMqQueue } from "./blk-mq.js";
 import type { BlkMqHwCtx } from "./blk-mq-hctx.js";
+import type { BlockDevice } from "./block-device.js";
 import { BlkBug } from "./errors.js";
 import { opfMergeable } from "./opf.js";
 import { BlkStatus } from "./status.js";
@@ -53,6 +55,10 @@ export class BlkRequest {
   onEnd: ((rq: BlkRequest, status: BlkStatus) => void) | null = null;
   /** Called when a clone that waited for a keyslot has been issued, or why not; see `insertClonedRequest`. */
   onInserted: ((rq: BlkRequest, status: BlkStatus) => void) | null = null;
+  /** Whose I/O it counts as, from its start to its end; null: nobody's. */
+  part: BlockDevice | null = null;
+  /** When it started, on the layer's clock. */
+  startMs: number = Number.NaN;
   /** When the driver will have had it for too long, on the executor's clock. */
   deadlineMs = 0;
   /** The driver has been asked about this overdue request and is dealing with it. */
@@ -102,6 +108,7 @@ export class BlkRequest {
     this.bioTail = bio;
     this.segmentCount = bio.segmentCount;
     if (bio.cryptCtx !== null) this.setCryptCtx(bio.cryptCtx);
+    accountStart(this, bio.bdev!);
   }
 
   /** Another request has taken over the bios; this one is empty. */
@@ -168,6 +175,8 @@ export class BlkRequest {
    */
   update(status: BlkStatus, bytes: number): boolean {
     if (bytes > this.bytes) throw new BlkBug(`${bytes} bytes of a request of ${this.bytes} complete`);
+    this.queue.layer.tracepoints.blockRqComplete.emit?.(this, status, bytes);
+    accountCompletion(this, bytes / SECTOR_BYTES);
     if (status === BlkStatus.OK) blkIntegrityComplete(this, bytes);
     if (bytes === this.bytes) this.putKeyslot();
     else if (this.cryptCtx !== null) this.cryptCtx.advance(bytes);
@@ -184,6 +193,8 @@ export class BlkRequest {
       }
       this.bio = bio.next;
       bio.next = null;
+      // The request has told of it.
+      bio.traceCompletion = false;
       if (done > 0) bio.advance(done);
       bio.endIoWith(status);
     }

@@ -171,12 +171,12 @@ export class BlockLayer {
   finishPlug(): void {
     if (this.#plug.depth === 0) throw new BlkBug("a plug is finished that was not started");
     this.#plug.depth--;
-    if (this.#plug.depth === 0) this.#plug.flush();
+    if (this.#plug.depth === 0) this.#plug.flush(true);
   }
 
   /** Sends the plugged requests on; what a submitter does before it waits. @kernel block/blk-core.c: blk_flush_plug */
   flushPlug(): void {
-    this.#plug.flush();
+    this.#plug.flush(false);
   }
 
   #appendPending(bio: Bio): void {

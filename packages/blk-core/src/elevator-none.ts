@@ -37,6 +37,7 @@ class NoneElevator implements Elevator {
   }
 
   insert(rq: BlkRequest): void {
+    rq.queue.layer.tracepoints.blockRqInsert.emit?.(rq);
     this.#lists[rq.hctx.index]!.append(rq);
   }
 

@@ -131,6 +131,7 @@ class MqDeadline implements Elevator {
       rq.queue.freeRequest(rq);
       return;
     }
+    rq.queue.layer.tracepoints.blockRqInsert.emit?.(rq);
     rq.fifoTimeMs = this.#executor.nowMs() + direction.expireMs;
     direction.add(rq);
     this.#lastMerge ??= rq;

@@ -1,4 +1,4 @@
-import { BioQueue, type BlkMqQueueOptions, BlkStatus, GenDisk, ReqOp } from "@inlinecrypt/blk-core";
+import { BioQueue, type BlkMqQueueOptions, BlkStatus, GenDisk, mqDeadline, ReqOp } from "@inlinecrypt/blk-core";
 import { describe, expect, it } from "vitest";
 import { expectNoLeaks, makeRig, type Rig, submit } from "./support.js";
 
@@ -106,5 +106,112 @@ describe("the life of an I/O", () => {
     const rig = recorded();
     expect(submit(rig, 2 ** 30, 8)).toEqual([BlkStatus.IOERR]);
     expect(rig.log).toEqual([]);
+  });
+
+  it("request by request: allocated, inserted, issued, completed", () => {
+    const rig = recorded();
+    submit(rig, 0, 8);
+    rig.driver.completeNext(BlkStatus.MEDIUM);
+    expect(rig.log).toEqual([
+      "bio_queue 0+8",
+      "getrq 0+8",
+      "rq_insert 0+8",
+      "rq_issue 0+8",
+      `rq_complete 0+8 ${BlkStatus.MEDIUM} 4096`,
+    ]);
+  });
+
+  it("split", () => {
+    const rig = recorded({ limits: { maxSectors: 8 } });
+    submit(rig, 0, 20);
+    expect(rig.log.filter((line) => line.startsWith("split"))).toEqual(["split 0+8 / 8", "split 8+8 / 16"]);
+    rig.driver.completeAll();
+  });
+
+  it("plugged, merged at either side, joined, and unplugged", () => {
+    const rig = recorded();
+    rig.layer.startPlug();
+    for (const sector of [8, 0, 24, 16]) submit(rig, sector, 8);
+    rig.log.splice(0, rig.log.length, ...rig.log.filter((line) => !/^(bio_queue|getrq)/.test(line)));
+    rig.layer.finishPlug();
+    expect(rig.log).toEqual([
+      "plug test0",
+      "bio_frontmerge 0+8 8+8",
+      "bio_frontmerge 16+8 24+8",
+      "rq_merge 16+16",
+      "unplug 1 true",
+      "rq_insert 0+32",
+      "rq_issue 0+32",
+    ]);
+    rig.driver.completeAll();
+  });
+
+  it("merged at the back of a request that waits for the driver", () => {
+    const rig = recorded();
+    rig.queue.quiesce();
+    submit(rig, 0, 8);
+    submit(rig, 8, 8);
+    expect(rig.log.at(-1)).toBe("bio_backmerge 8+8 0+8");
+    rig.queue.unquiesce();
+    rig.driver.completeAll();
+  });
+
+  it("a submitter that has to wait unplugs without being asked", () => {
+    const rig = recorded({ nrRequests: 1 });
+    rig.layer.startPlug();
+    submit(rig, 0, 8);
+    submit(rig, 100, 8);
+    expect(rig.log.filter((line) => line.includes("plug"))).toEqual(["plug test0", "unplug 1 false"]);
+    rig.layer.finishPlug();
+    rig.driver.completeAll();
+    rig.driver.completeAll();
+    expectNoLeaks(rig);
+  });
+
+  it("a full plug unplugs and starts anew", () => {
+    const rig = recorded();
+    rig.layer.startPlug();
+    for (let sector = 0; sector < 3300; sector += 100) submit(rig, sector, 8);
+    rig.layer.finishPlug();
+    expect(rig.log.filter((line) => line.includes("plug"))).toEqual([
+      "plug test0",
+      "unplug 32 true",
+      "plug test0",
+      "unplug 1 true",
+    ]);
+    rig.driver.completeAll();
+  });
+
+  it("refused by the driver, given back by the driver", () => {
+    const rig = recorded();
+    rig.driver.answers.push(BlkStatus.RESOURCE);
+    submit(rig, 0, 8);
+    expect(rig.log.slice(-2)).toEqual(["rq_issue 0+8", "rq_requeue 0+8"]);
+    rig.executor.runUntilIdle();
+    const rq = rig.driver.taken.shift()!;
+    rq.update(BlkStatus.OK, 2048);
+    rig.queue.requeue(rq);
+    expect(rig.log.slice(-2)).toEqual([`rq_complete 0+8 ${BlkStatus.OK} 2048`, "rq_requeue 4+4"]);
+    rig.executor.runUntilIdle();
+    rig.driver.completeAll();
+    expectNoLeaks(rig);
+  });
+
+  it("with mq-deadline only a request that stays is inserted", () => {
+    const rig = recorded({ elevator: mqDeadline() });
+    rig.queue.quiesce();
+    rig.layer.startPlug();
+    submit(rig, 0, 8);
+    submit(rig, 100, 8);
+    submit(rig, 8, 8);
+    rig.layer.finishPlug();
+    expect(rig.log.filter((line) => /rq_(insert|merge)/.test(line))).toEqual([
+      "rq_insert 0+8",
+      "rq_insert 100+8",
+      "rq_merge 8+8",
+    ]);
+    rig.queue.unquiesce();
+    rig.driver.completeAll();
+    expectNoLeaks(rig);
   });
 });
