@@ -1,4 +1,5 @@
 import type { BlkMqQueue } from "./blk-mq.js";
+import { RequestPool } from "./blk-mq-request-pool.js";
 import { type BlkMqTags, TagUser } from "./blk-mq-tag.js";
 import { type BlkRequest, RequestState } from "./blk-request.js";
 import type { Elevator } from "./elevator.js";
@@ -6,6 +7,7 @@ import { Timer } from "./executor.js";
 import { RequestList } from "./request-list.js";
 import { BlkStatus } from "./status.js";
 import { blkIntegrityPrepare } from "./t10-pi.js";
+import { WaitingBios } from "./waiting-bios.js";
 
 /** When to offer a refused request again if no completion does. @kernel block/blk-mq.c: BLK_MQ_RESOURCE_DELAY */
 const RESOURCE_DELAY_MS = 3;
@@ -20,6 +22,10 @@ export class BlkMqHwCtx {
   readonly index: number;
   /** Requests that go before the elevator's: refused by the driver, back from it, or not to be sorted at all. */
   readonly dispatch: RequestList = new RequestList();
+  /** Requests for what goes this way. */
+  readonly requests: RequestPool;
+  /** Bios that go this way and cannot yet. */
+  readonly waiting: WaitingBios;
   readonly #queue: BlkMqQueue;
   readonly #tags: BlkMqTags;
   readonly #tagUser = new TagUser(() => this.#queue.run());
@@ -30,6 +36,8 @@ export class BlkMqHwCtx {
   constructor(queue: BlkMqQueue, index: number) {
     this.#queue = queue;
     this.index = index;
+    this.requests = new RequestPool(queue, this);
+    this.waiting = new WaitingBios(queue.layer.executor, () => queue.resumeWaiting(this));
     this.#tags = queue.tagSet.tags[index]!;
   }
 

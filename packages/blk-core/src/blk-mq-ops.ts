@@ -42,9 +42,9 @@ export interface BlkMqQueueOptions {
   /** What the device takes, when other queues share it or it has several hardware queues. */
   tagSet?: BlkMqTagSet;
   /**
-   * Requests of this queue at a time, waiting ones included, 1 to 10240; further bios wait.
+   * Requests for each hardware queue at a time, waiting ones included, 1 to 10240; further bios wait.
    *
-   * @default what the elevator says: with `none`, as many as the device takes
+   * @default what the elevator says: with `none`, as many as the hardware queue takes
    */
   nrRequests?: number;
   /** @default noneElevator */

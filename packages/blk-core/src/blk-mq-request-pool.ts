@@ -1,30 +1,26 @@
 import type { BlkMqQueue } from "./blk-mq.js";
 import type { BlkMqHwCtx } from "./blk-mq-hctx.js";
-import { BlkRequest, RequestState } from "./blk-request.js";
+import { type BlkRequest, RequestState } from "./blk-request.js";
 import { BlkError } from "./errors.js";
 
 /** @kernel include/linux/blk-mq.h: BLK_MQ_MAX_DEPTH */
-export const MAX_REQUESTS = 10240;
+const MAX_REQUESTS = 10240;
 
 /**
- * The requests of one queue: made once, reused for ever, at most `limit` of them in use.
+ * The requests of one hardware queue of a block queue: made once, reused for ever, at most `limit` of them in use.
  *
  * @kernel block/blk-mq.c: blk_mq_alloc_rqs
  */
 export class RequestPool {
   readonly #queue: BlkMqQueue;
-  /** Every request made, the flush machine's included. */
-  readonly #all: BlkRequest[] = [];
+  readonly #hctx: BlkMqHwCtx;
   readonly #free: BlkRequest[] = [];
   #limit = 0;
   #pooled = 0;
 
-  constructor(queue: BlkMqQueue) {
+  constructor(queue: BlkMqQueue, hctx: BlkMqHwCtx) {
     this.#queue = queue;
-  }
-
-  get all(): readonly BlkRequest[] {
-    return this.#all;
+    this.#hctx = hctx;
   }
 
   /** Most requests in use at a time. @kernel include/linux/blkdev.h: request_queue.nr_requests */
@@ -46,23 +42,14 @@ export class RequestPool {
       throw new BlkError("EINVAL", "nr_requests", `nrRequests is ${limit}, expected 1 to ${MAX_REQUESTS}`);
     }
     this.#limit = limit;
-    for (; this.#pooled < limit; this.#pooled++) this.#free.push(this.create());
-  }
-
-  /** A request outside the limit. */
-  create(): BlkRequest {
-    const rq = new BlkRequest(this.#queue, this.#all.length, this.#queue.hctxs[0]!);
-    this.#all.push(rq);
-    this.#queue.ops.initRequest?.(rq);
-    return rq;
+    for (; this.#pooled < limit; this.#pooled++) this.#free.push(this.#queue.newRequest(this.#hctx));
   }
 
   /** @kernel block/blk-mq.c: __blk_mq_alloc_requests */
-  tryGet(hctx: BlkMqHwCtx): BlkRequest | null {
+  tryGet(): BlkRequest | null {
     if (!this.hasFree) return null;
     const rq = this.#free.pop()!;
     rq.state = RequestState.IDLE;
-    rq.hctx = hctx;
     return rq;
   }
 

@@ -6,10 +6,9 @@ import { KEYSLOT_PENDING } from "./blk-crypto.js";
 import { FlushMachine } from "./blk-flush.js";
 import { BlkMqHwCtx } from "./blk-mq-hctx.js";
 import type { BlkMqOps, BlkMqQueueOptions } from "./blk-mq-ops.js";
-import { MAX_REQUESTS, RequestPool } from "./blk-mq-request-pool.js";
 import { RequeueList } from "./blk-mq-requeue.js";
 import { type BlkMqTagSet, tagSetOf } from "./blk-mq-tag.js";
-import { type BlkRequest, RequestState } from "./blk-request.js";
+import { BlkRequest, RequestState } from "./blk-request.js";
 import { RequestTimeouts } from "./blk-timeout.js";
 import type { BlockLayer } from "./block-layer.js";
 import type { Elevator, ElevatorType } from "./elevator.js";
@@ -18,7 +17,6 @@ import { BlkBug } from "./errors.js";
 import { opfMergeable, opIsFlush, ReqFlag } from "./opf.js";
 import { RequestQueue } from "./request-queue.js";
 import { BlkStatus } from "./status.js";
-import { WaitingBios } from "./waiting-bios.js";
 
 /**
  * The queue of a request-based driver: splits bios to the limits, merges neighbours, makes requests of them, gets their
@@ -33,11 +31,11 @@ export class BlkMqQueue extends RequestQueue {
   readonly hctxs: readonly BlkMqHwCtx[];
   /** Watches what the driver owns; `BlkMqHwCtx` tells it. */
   readonly timeouts: RequestTimeouts;
-  readonly #requests: RequestPool;
+  /** Every request, the flush machine's included. */
+  readonly #requests: BlkRequest[] = [];
   readonly #splitter: BioSplitter;
   readonly #flush: FlushMachine;
   readonly #requeued = new RequeueList(this);
-  readonly #waiting: WaitingBios;
   #elevatorType: ElevatorType;
   #elevator: Elevator;
   #quiesceDepth = 0;
@@ -50,14 +48,12 @@ export class BlkMqQueue extends RequestQueue {
     this.ops = options.ops;
     this.tagSet = tagSetOf(options);
     this.hctxs = this.tagSet.tags.map((_tags, index) => new BlkMqHwCtx(this, index));
-    this.#requests = new RequestPool(this);
-    this.#splitter = new BioSplitter(this, (bio) => this.#waitForRequest(bio));
-    this.#waiting = new WaitingBios(layer.executor, () => this.#resumeWaiting());
+    this.#splitter = new BioSplitter(this, (bio) => this.#waitForRequest(bio, this.#hctxFor(bio)));
     this.#elevatorType = options.elevator ?? noneElevator;
     this.#elevator = this.#elevatorType.create(this);
-    this.#flush = new FlushMachine(this, this.#requests.create());
-    this.#requests.setLimit(options.nrRequests ?? this.#elevatorType.defaultNrRequests(this.#deviceDepth));
-    this.timeouts = new RequestTimeouts(layer.executor, this.#requests.all, this.ops, options.timeoutMs ?? 30_000);
+    this.#flush = new FlushMachine(this, this.newRequest(this.hctxs[0]!));
+    this.setNrRequests(options.nrRequests ?? this.#elevatorType.defaultNrRequests(this.queueDepth));
+    this.timeouts = new RequestTimeouts(layer.executor, this.#requests, this.ops, options.timeoutMs ?? 30_000);
   }
 
   /** Requests each hardware queue takes at a time. */
@@ -65,9 +61,9 @@ export class BlkMqQueue extends RequestQueue {
     return this.tagSet.queueDepth;
   }
 
-  /** Requests of this queue at a time, waiting ones included. */
+  /** Requests for each hardware queue at a time, waiting ones included. */
   get nrRequests(): number {
-    return this.#requests.limit;
+    return this.hctxs[0]!.requests.limit;
   }
 
   /** Name of the elevator in use. */
@@ -81,9 +77,10 @@ export class BlkMqQueue extends RequestQueue {
 
   /** @kernel block/blk-mq.c: blk_mq_submit_bio */
   protected takeBio(bio: Bio): void {
-    const front = this.#splitter.split(bio, this.#requests.hasFree);
+    const hctx = this.#hctxFor(bio);
+    const front = this.#splitter.split(bio, hctx.requests.hasFree);
     if (front === null) return;
-    this.#takeWithinLimits(front);
+    this.#takeWithinLimits(front, hctx);
     if (front !== bio) this.layer.submitBioNoacctNocheck(bio);
   }
 
@@ -194,10 +191,10 @@ export class BlkMqQueue extends RequestQueue {
     const heldKeyslot = rq.cryptKeyslot !== null;
     rq.putKeyslot();
     rq.hctx.putTag(rq);
-    this.#requests.put(rq);
+    rq.hctx.requests.put(rq);
     this.exit();
     if (heldKeyslot) throw new BlkBug("a request is freed that holds a keyslot");
-    this.#resumeWaiting();
+    this.resumeWaiting(rq.hctx);
   }
 
   /**
@@ -209,6 +206,25 @@ export class BlkMqQueue extends RequestQueue {
   executeNowait(rq: BlkRequest): void {
     this.insertBypass(rq);
     this.run();
+  }
+
+  /** Takes the bios that waited, as many as find what they need. */
+  resumeWaiting(hctx: BlkMqHwCtx): void {
+    while (hctx.requests.hasFree) {
+      const bio = hctx.waiting.begin();
+      if (bio === null) return;
+      this.takeBio(bio);
+      this.exit();
+      if (!hctx.waiting.finish(bio)) return;
+    }
+  }
+
+  /** A new request for `hctx`, for `RequestPool` to keep. */
+  newRequest(hctx: BlkMqHwCtx): BlkRequest {
+    const rq = new BlkRequest(this, this.#requests.length, hctx);
+    this.#requests.push(rq);
+    this.ops.initRequest?.(rq);
+    return rq;
   }
 
   /** Issues a clone that has what it needs; with any status but OK nothing is left behind. See `insertClonedRequest`. */
@@ -238,14 +254,14 @@ export class BlkMqQueue extends RequestQueue {
   }
 
   /**
-   * Changes how many requests this queue has. Fewer count from when enough have ended.
+   * Changes how many requests there are for each hardware queue. Fewer count from when enough have ended.
    *
    * @throws BlkError EINVAL
    * @kernel block/blk-mq.c: blk_mq_update_nr_requests
    */
   setNrRequests(nrRequests: number): void {
-    this.#requests.setLimit(nrRequests);
-    this.#resumeWaiting();
+    for (const hctx of this.hctxs) hctx.requests.setLimit(nrRequests);
+    for (const hctx of this.hctxs) this.resumeWaiting(hctx);
   }
 
   /** Freezes the queue, changes its elevator, and lets it go on. @kernel block/elevator.c: elevator_change */
@@ -254,7 +270,7 @@ export class BlkMqQueue extends RequestQueue {
     try {
       this.#elevator = type.create(this);
       this.#elevatorType = type;
-      this.setNrRequests(type.defaultNrRequests(this.#deviceDepth));
+      this.setNrRequests(type.defaultNrRequests(this.queueDepth));
     } finally {
       this.unfreeze();
     }
@@ -265,16 +281,11 @@ export class BlkMqQueue extends RequestQueue {
     this.timeouts.stop();
   }
 
-  get #deviceDepth(): number {
-    return Math.min(this.tagSet.queueDepth * this.tagSet.nrHwQueues, MAX_REQUESTS);
-  }
-
-  #takeWithinLimits(bio: Bio): void {
+  #takeWithinLimits(bio: Bio, hctx: BlkMqHwCtx): void {
     if (this.limits.integrity !== null && !bioIntegrityPrep(bio, this.limits.integrity)) return;
-    const hctx = this.#hctxFor(bio);
     if (this.#tryMerge(bio, hctx)) return;
     const rq = this.#takeRequest(hctx);
-    if (rq === null) return this.#waitForRequest(bio);
+    if (rq === null) return this.#waitForRequest(bio, hctx);
     this.layer.tracepoints.blockGetrq.emit?.(bio);
     rq.initFromBio(bio);
     if (rq.cryptCtx === null) return this.#start(rq);
@@ -313,27 +324,17 @@ export class BlkMqQueue extends RequestQueue {
   }
 
   #takeRequest(hctx: BlkMqHwCtx): BlkRequest | null {
-    const rq = this.#requests.tryGet(hctx);
+    const rq = hctx.requests.tryGet();
     if (rq !== null) this.enter();
     return rq;
   }
 
-  /** Keeps a bio until a request of this queue ends, and with it a request and perhaps a split bio is free. */
-  #waitForRequest(bio: Bio): void {
+  /** Keeps a bio until a request that goes the same way ends, and with it a request and perhaps a split bio is free. */
+  #waitForRequest(bio: Bio, hctx: BlkMqHwCtx): void {
     if ((bio.opf & ReqFlag.NOWAIT) !== 0) return bio.endIoWith(BlkStatus.AGAIN);
     this.enter();
-    this.#waiting.add(bio);
+    hctx.waiting.add(bio);
     this.layer.flushPlug();
-    if (!this.#requests.anyInUse) this.#waiting.retryLater();
-  }
-
-  #resumeWaiting(): void {
-    while (this.#requests.hasFree) {
-      const bio = this.#waiting.begin();
-      if (bio === null) return;
-      this.takeBio(bio);
-      this.exit();
-      if (!this.#waiting.finish(bio)) return;
-    }
+    if (!hctx.requests.anyInUse) hctx.waiting.retryLater();
   }
 }

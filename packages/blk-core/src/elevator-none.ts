@@ -15,7 +15,7 @@ const MERGE_SEARCH_DEPTH = 8;
  */
 export const noneElevator: ElevatorType = {
   name: "none",
-  defaultNrRequests: (deviceDepth) => deviceDepth,
+  defaultNrRequests: (queueDepth) => queueDepth,
   create: (queue) => new NoneElevator(queue.tagSet.nrHwQueues),
 };
 

@@ -23,7 +23,7 @@ export interface Elevator {
 export interface ElevatorType {
   /** As in `/sys/block/<disk>/queue/scheduler`. */
   readonly name: string;
-  /** Requests a queue has by default, given what its device takes at a time. */
-  defaultNrRequests(deviceDepth: number): number;
+  /** Requests for each hardware queue by default, given how many it takes at a time. */
+  defaultNrRequests(queueDepth: number): number;
   create(queue: BlkMqQueue): Elevator;
 }

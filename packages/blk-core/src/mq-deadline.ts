@@ -34,7 +34,7 @@ export interface MqDeadlineOptions {
    */
   fifoBatch?: number;
   /**
-   * Whether bios are merged at the front of requests too.
+   * Whether bios and requests are merged at the front of others too.
    *
    * @default true
    */
@@ -53,7 +53,7 @@ const MAX_DEPTH_COUNTED = 128;
 export function mqDeadline(options: MqDeadlineOptions = {}): ElevatorType {
   return {
     name: "mq-deadline",
-    defaultNrRequests: (deviceDepth) => REQUESTS_PER_TAG * Math.min(deviceDepth, MAX_DEPTH_COUNTED),
+    defaultNrRequests: (queueDepth) => REQUESTS_PER_TAG * Math.min(queueDepth, MAX_DEPTH_COUNTED),
     create: (queue) => new MqDeadline(queue.layer.executor, options),
   };
 }
@@ -95,8 +95,8 @@ class MqDeadline implements Elevator {
   readonly #frontMerges: boolean;
   /** Direction of the current batch. */
   #batchOf: DirectionQueue;
-  /** Requests issued in the current batch. */
-  #batching = 0;
+  /** Requests issued in the current batch; at the start none is running. */
+  #batching: number;
   /** Batches of reads since writes began to wait. */
   #starved = 0;
   /** Where the last bio went: the likeliest place for the next. @kernel block/elevator.c: last_merge */
@@ -108,6 +108,7 @@ class MqDeadline implements Elevator {
     this.#writes = new DirectionQueue(options.writeExpireMs ?? 5000);
     this.#writesStarved = options.writesStarved ?? 2;
     this.#fifoBatch = options.fifoBatch ?? 16;
+    this.#batching = this.#fifoBatch;
     this.#frontMerges = options.frontMerges ?? true;
     this.#batchOf = this.#reads;
   }
@@ -135,7 +136,7 @@ class MqDeadline implements Elevator {
     rq.fifoTimeMs = this.#executor.nowMs() + direction.expireMs;
     direction.add(rq);
     this.#lastMerge ??= rq;
-    this.#absorbNext(direction, rq);
+    if (this.#frontMerges) this.#absorbNext(direction, rq);
   }
 
   /** @kernel block/mq-deadline.c: __dd_dispatch_request */

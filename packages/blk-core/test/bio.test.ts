@@ -224,6 +224,45 @@ describe("the end of a bio", () => {
   });
 });
 
+describe("reusing a bio in place", () => {
+  it("keeps memory and submitter for another operation", () => {
+    const { bio, ends } = makeBio(rig, 8, 8, { vecs: [1024, 3072] });
+    const onEndIo = bio.onEndIo;
+    bio.onEndIo = () => ends.push(bio.status);
+    rig.layer.submitBio(bio);
+    rig.driver.completeNext(BlkStatus.MEDIUM);
+    bio.reuse(ReqOp.WRITE);
+    expect([bio.bytes, bio.sector, bio.status, segmentsOf(bio)]).toEqual([
+      4096,
+      0,
+      BlkStatus.OK,
+      [
+        [0, 1024],
+        [0, 3072],
+      ],
+    ]);
+    bio.sector = 100;
+    bio.onEndIo = onEndIo;
+    rig.layer.submitBio(bio);
+    expect(rig.driver.log).toEqual(["READ 8+8", "WRITE 100+8"]);
+    rig.driver.completeNext();
+    expect(ends).toEqual([BlkStatus.MEDIUM, BlkStatus.OK]);
+  });
+
+  it("[CORE-9] is a bug while the bio has a context, has not ended, or is a clone", () => {
+    const { bio } = makeBio(rig, 0, 8, { key: fakeKey() });
+    expect(() => bio.reuse(ReqOp.WRITE)).toThrow(/has not ended/);
+    bio.onEndIo = null;
+    bio.endIo();
+    expect(() => bio.reuse(ReqOp.WRITE)).toThrow(/encryption context is reused/);
+    const clone = rig.layer.bioSet.tryClone(bio)!;
+    clone.endIo();
+    expect(() => clone.reuse(ReqOp.WRITE)).toThrow(/a clone is reused/);
+    clone.put();
+    bio.put();
+  });
+});
+
 describe("BioSet", () => {
   it("is bounded; an async caller waits its turn", async () => {
     const small = makeRig({}, { maxBios: 1 });

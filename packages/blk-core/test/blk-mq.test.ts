@@ -256,6 +256,17 @@ describe("encrypted requests", () => {
     expectNoLeaks(rig);
   });
 
+  it("[CORE-2] have no direction of their own: one key and DUN serve a write and a read", () => {
+    const rig = cryptoRig();
+    const key = fakeKey();
+    for (const op of [ReqOp.WRITE, ReqOp.READ]) submit(rig, 8, 8, { op, key, dun: 3n });
+    const [write, read] = rig.driver.taken.map((rq) => ({ ...rq.cryptCtx! }));
+    expect(write).toEqual(read);
+    expect(Object.keys(write!)).toEqual(["key", "dun"]);
+    rig.driver.completeAll();
+    expectNoLeaks(rig);
+  });
+
   it("[CORE-19] end with the status for which they get no slot; the driver is not called", () => {
     const rig = cryptoRig();
     rig.profile.answer = BlkStatus.TIMEOUT;

@@ -9,6 +9,7 @@ import {
   type CryptoConfig,
   type CryptoKeyRef,
   type CryptoProfile,
+  DrvOp,
   GenDisk,
   KEYSLOT_PENDING,
   type Keyslot,
@@ -62,7 +63,7 @@ export class ManualDriver {
 }
 
 function opName(opf: number): string {
-  return Object.entries(ReqOp).find(([, op]) => op === (opf & 0xff))![0];
+  return Object.entries({ ...ReqOp, ...DrvOp }).find(([, op]) => op === (opf & 0xff))![0];
 }
 
 export function makeRig(
