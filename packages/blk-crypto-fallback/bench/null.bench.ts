@@ -1,0 +1,118 @@
+import { type Bio, BlkStatus, BlockLayer, HostExecutor, newDun, ReqOp, SECTOR_BYTES } from "@inlinecrypt/blk-core";
+import { BlkCryptoKey, BlkCryptoProfile } from "@inlinecrypt/blk-crypto-profile";
+import { NullDisk } from "@inlinecrypt/blk-drivers";
+
+// What the block layer itself costs, and what an encryption context adds: 4 KiB writes to a disk that does nothing, whose
+// crypto engine does nothing either. Needs --expose-gc, and a young generation that holds what a round allocates.
+
+const BIO_BYTES = 4096;
+const DISK_BYTES = 2 ** 30;
+const BIOS_PER_ROUND = 20_000;
+/** Short rounds in turn; the fastest counts, because whatever else the machine does only slows a round down. */
+const ROUNDS = 300;
+
+/** One bio after another to a null disk; each ends before the next starts. */
+class BioStream {
+  readonly name: string;
+  readonly profile: BlkCryptoProfile;
+  readonly #layer = new BlockLayer({ executor: new HostExecutor() });
+  readonly #disk: NullDisk;
+  readonly #key: BlkCryptoKey | null;
+  readonly #dun = newDun();
+  readonly #data = new Uint8Array(BIO_BYTES);
+  #ended = 0;
+  readonly #onEnd = (bio: Bio): void => {
+    if (bio.status === BlkStatus.OK) this.#ended++;
+    bio.put();
+  };
+
+  constructor(name: string, key: BlkCryptoKey | null) {
+    this.name = name;
+    this.#key = key;
+    this.profile = new BlkCryptoProfile(this.#layer, {
+      modesSupported: { "AES-256-XTS": 4096 },
+      maxDunBytesSupported: 8,
+      slotCount: 4,
+      llOps: { keyslotProgram: () => {}, keyslotEvict: () => {} },
+    });
+    this.#disk = new NullDisk(this.#layer, { bytes: DISK_BYTES, cryptoProfile: this.profile });
+  }
+
+  run(bios: number): void {
+    this.#ended = 0;
+    for (let index = 0; index < bios; index++) this.#submit((index * BIO_BYTES) % DISK_BYTES);
+    if (this.#ended !== bios) throw new Error(`${this.name}: ${this.#ended} of ${bios} bios ended well`);
+  }
+
+  /** Requests the driver saw, and how many of them with the context and slot they need. */
+  prove(bios: number): void {
+    let requests = 0;
+    let encrypted = 0;
+    const stop = this.#layer.tracepoints.blockRqIssue.subscribe((rq) => {
+      requests++;
+      if (rq.cryptCtx?.key === this.#key && rq.cryptKeyslot !== null) encrypted++;
+    });
+    this.run(bios);
+    stop();
+    const expected = this.#key === null ? 0 : bios;
+    if (requests !== bios || encrypted !== expected) {
+      throw new Error(`${this.name}: ${requests} requests, ${encrypted} encrypted; expected ${bios} and ${expected}`);
+    }
+  }
+
+  #submit(byteOffset: number): void {
+    const bio = this.#layer.bioSet.tryAlloc(this.#disk.bdev, ReqOp.WRITE)!;
+    bio.sector = byteOffset / SECTOR_BYTES;
+    bio.addBuffer(this.#data, 0, BIO_BYTES);
+    if (this.#key !== null) {
+      this.#dun[0] = byteOffset / BIO_BYTES;
+      bio.setCryptCtx(this.#key, this.#dun);
+    }
+    bio.onEndIo = this.#onEnd;
+    this.#layer.submitBio(bio);
+  }
+}
+
+function biosPerSecond(stream: BioStream): number {
+  const start = performance.now();
+  stream.run(BIOS_PER_ROUND);
+  return (BIOS_PER_ROUND * 1000) / (performance.now() - start);
+}
+
+/** Bytes of heap one bio leaves to the garbage collector: the most of a few tries. */
+function bytesPerBio(stream: BioStream): number {
+  let most = 0;
+  for (let attempt = 0; attempt < 5; attempt++) {
+    globalThis.gc!();
+    const before = process.memoryUsage().heapUsed;
+    stream.run(BIOS_PER_ROUND);
+    most = Math.max(most, (process.memoryUsage().heapUsed - before) / BIOS_PER_ROUND);
+  }
+  return most;
+}
+
+if (globalThis.gc === undefined) throw new Error("run with node --expose-gc");
+const bytes = new Uint8Array(64).map((_, index) => index);
+const key = new BlkCryptoKey({ mode: "AES-256-XTS", bytes, dataUnitBytes: 4096, dunBytes: 8 });
+const plain = new BioStream("plain", null);
+const encrypted = new BioStream("encrypted", key);
+const streams = [plain, encrypted];
+for (const stream of streams) stream.prove(1000);
+
+const fastest = new Map<BioStream, number>(streams.map((stream) => [stream, 0]));
+for (let round = 0; round < ROUNDS; round++) {
+  for (const stream of streams) fastest.set(stream, Math.max(fastest.get(stream)!, biosPerSecond(stream)));
+}
+console.log(
+  `null disk, writes of ${BIO_BYTES} bytes one by one, fastest of ${ROUNDS} rounds of ${BIOS_PER_ROUND} bios`,
+);
+for (const stream of streams) {
+  const rate = Math.round(fastest.get(stream)!).toLocaleString("en");
+  const garbage = bytesPerBio(stream).toFixed(1);
+  console.log(
+    `${stream.name.padEnd(10)} ${rate.padStart(10)} bios/s, ${garbage} bytes allocated per bio (goal: under 100)`,
+  );
+}
+const [plainNs, encryptedNs] = streams.map((stream) => 1e9 / fastest.get(stream)!) as [number, number];
+const percent = (100 * (encryptedNs / plainNs - 1)).toFixed(1);
+console.log(`an encryption context costs ${(encryptedNs - plainNs).toFixed(0)} ns, ${percent} % (goal: under 15 %)`);
