@@ -15,12 +15,7 @@ export const blkCore = [
     kind: "lost-completion",
     what: "a bio that waits for a tag is not submitted again",
     file: `${src}/blk-mq.ts`,
-    edits: [
-      [
-        '    if (heldKeyslot) throw new BlkBug("a request is freed that holds a keyslot");\n    this.#resumeWaiting();\n',
-        '    if (heldKeyslot) throw new BlkBug("a request is freed that holds a keyslot");\n',
-      ],
-    ],
+    edits: [["    this.resumeWaiting(rq.hctx);\n", ""]],
   },
   {
     id: "requeued-request-forgotten",
@@ -191,7 +186,7 @@ export const blkCore = [
     kind: "keyslot-leak",
     what: "a clone that the lower driver refuses keeps its keyslot",
     file: `${src}/blk-mq.ts`,
-    edits: [["    if (status !== BlkStatus.OK) rq.putKeyslot();\n", ""]],
+    edits: [["    accountDone(rq);\n    rq.putKeyslot();\n", "    accountDone(rq);\n"]],
   },
   {
     id: "joins-flush-in-flight",
