@@ -1,5 +1,6 @@
 import type { Bio } from "./bio.js";
 import type { BioSet } from "./bio-set.js";
+import { accountDone, accountStart } from "./blk-account.js";
 import { KEYSLOT_PENDING, type KeyslotResult } from "./blk-crypto.js";
 import { type BlkRequest, RequestState } from "./blk-request.js";
 import { BlkBug } from "./errors.js";
@@ -71,7 +72,22 @@ export function insertClonedRequest(
     clone.onInserted = null;
     if (result !== BlkStatus.OK) return result;
   }
-  return clone.queue.issueClone(clone);
+  return issueClone(clone);
+}
+
+/** Issues a clone that has its keyslot, if it needs one. With any status but OK it has none any more. */
+export function issueClone(clone: BlkRequest): BlkStatus {
+  const { queue } = clone;
+  if (queue.disk !== null) accountStart(clone, queue.disk.part0);
+  if (queue.isQuiesced) {
+    queue.insertBypass(clone);
+    return BlkStatus.OK;
+  }
+  const status = clone.hctx.issueDirectly(clone);
+  if (status === BlkStatus.OK) return status;
+  accountDone(clone);
+  clone.putKeyslot();
+  return status;
 }
 
 /** The lower device may take less than the upper. */

@@ -22,3 +22,13 @@ export function rqAppendBio(rq: BlkRequest, bio: Bio): boolean {
   rq.segmentCount += bio.vecCount;
   return true;
 }
+
+/**
+ * Sends a driver's own command from `tryAllocRequest` to the driver, past the elevator. `rq.onEnd` hears of its end.
+ *
+ * @kernel block/blk-mq.c: blk_execute_rq_nowait
+ */
+export function executeRqNowait(rq: BlkRequest): void {
+  rq.queue.insertBypass(rq);
+  rq.queue.run();
+}

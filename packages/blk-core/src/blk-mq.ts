@@ -1,7 +1,8 @@
 import type { Bio } from "./bio.js";
 import { bioIntegrityPrep } from "./bio-integrity.js";
 import { BioSplitter } from "./bio-splitter.js";
-import { accountDone, accountStart } from "./blk-account.js";
+import { accountDone } from "./blk-account.js";
+import { issueClone } from "./blk-clone.js";
 import { KEYSLOT_PENDING } from "./blk-crypto.js";
 import { FlushMachine } from "./blk-flush.js";
 import { BlkMqHwCtx } from "./blk-mq-hctx.js";
@@ -35,7 +36,8 @@ export class BlkMqQueue extends RequestQueue {
   readonly #requests: BlkRequest[] = [];
   readonly #splitter: BioSplitter;
   readonly #flush: FlushMachine;
-  readonly #requeued = new RequeueList(this);
+  /** Requests that the driver gave back. */
+  readonly requeueList: RequeueList = new RequeueList(this);
   #elevatorType: ElevatorType;
   #elevator: Elevator;
   #quiesceDepth = 0;
@@ -89,7 +91,7 @@ export class BlkMqQueue extends RequestQueue {
     const onInserted = rq.onInserted;
     if (onInserted !== null) {
       rq.onInserted = null;
-      return onInserted(rq, status === BlkStatus.OK ? this.issueClone(rq) : status);
+      return onInserted(rq, status === BlkStatus.OK ? issueClone(rq) : status);
     }
     if (status !== BlkStatus.OK) return this.endRequest(rq, status);
     if (opIsFlush(rq.opf) && this.#flush.insert(rq)) return;
@@ -127,7 +129,7 @@ export class BlkMqQueue extends RequestQueue {
 
   /**
    * The driver gives back a request it owns, to be offered again: same keyslot, same context, the part that is not done.
-   * Soon, unless `kick` is false: then after `kickRequeueList` or `delayKickRequeueList`.
+   * Soon, unless `kick` is false: then after a kick of `requeueList`.
    *
    * @throws BlkBug when the driver does not own the request.
    * @kernel block/blk-mq.c: blk_mq_requeue_request
@@ -137,18 +139,8 @@ export class BlkMqQueue extends RequestQueue {
     this.layer.tracepoints.blockRqRequeue.emit?.(rq);
     rq.state = RequestState.IDLE;
     rq.hctx.putTag(rq);
-    this.#requeued.add(rq);
-    if (kick) this.#requeued.kick();
-  }
-
-  /** Offers all requeued requests again, soon. */
-  kickRequeueList(): void {
-    this.#requeued.kick();
-  }
-
-  /** Offers all requeued requests again after `delayMs`. */
-  delayKickRequeueList(delayMs: number): void {
-    this.#requeued.kickAfter(delayMs);
+    this.requeueList.add(rq);
+    if (kick) this.requeueList.kick();
   }
 
   /** @kernel block/blk-mq.c: blk_mq_complete_request */
@@ -197,17 +189,6 @@ export class BlkMqQueue extends RequestQueue {
     this.resumeWaiting(rq.hctx);
   }
 
-  /**
-   * Sends a driver's own command (a `DrvOp`) from `tryAllocRequest` down, past the elevator. `onEnd`
-   * hears of its end.
-   *
-   * @kernel block/blk-mq.c: blk_execute_rq_nowait
-   */
-  executeNowait(rq: BlkRequest): void {
-    this.insertBypass(rq);
-    this.run();
-  }
-
   /** Takes the bios that waited, as many as find what they need. */
   resumeWaiting(hctx: BlkMqHwCtx): void {
     while (hctx.requests.hasFree) {
@@ -225,20 +206,6 @@ export class BlkMqQueue extends RequestQueue {
     this.#requests.push(rq);
     this.ops.initRequest?.(rq);
     return rq;
-  }
-
-  /** Issues a clone that has what it needs; with any status but OK nothing is left behind. See `insertClonedRequest`. */
-  issueClone(rq: BlkRequest): BlkStatus {
-    if (this.disk !== null) accountStart(rq, this.disk.part0);
-    if (this.isQuiesced) {
-      this.insertBypass(rq);
-      return BlkStatus.OK;
-    }
-    const status = rq.hctx.issueDirectly(rq);
-    if (status === BlkStatus.OK) return status;
-    accountDone(rq);
-    rq.putKeyslot();
-    return status;
   }
 
   /** The driver gets nothing new until `unquiesce`; what it owns may end. Nests. @kernel block/blk-mq.c: blk_mq_quiesce_queue */

@@ -22,7 +22,7 @@ export {
   type KeyslotResult,
   KeyslotWaiter,
 } from "./blk-crypto.js";
-export { rqAppendBio } from "./blk-map.js";
+export { executeRqNowait, rqAppendBio } from "./blk-map.js";
 export { BlkMqQueue } from "./blk-mq.js";
 export { BlkMqHwCtx } from "./blk-mq-hctx.js";
 export type { BlkMqOps, BlkMqQueueOptions } from "./blk-mq-ops.js";

@@ -13,7 +13,7 @@ export const ReqOp = {
 export type ReqOp = (typeof ReqOp)[keyof typeof ReqOp];
 
 /**
- * A driver's own commands, that bring data in or take it out; see `BlkMqQueue.executeNowait`. They are not block I/O, so
+ * A driver's own commands, that bring data in or take it out; see `executeRqNowait`. They are not block I/O, so
  * they are no `ReqOp`: nothing above a driver handles them.
  *
  * @kernel include/linux/blk_types.h: REQ_OP_DRV_IN, REQ_OP_DRV_OUT

@@ -7,6 +7,7 @@ import {
   BlkStatus,
   DrvOp,
   dunToBigInt,
+  executeRqNowait,
   GenDisk,
   insertClonedRequest,
   KEYSLOT_PENDING,
@@ -151,6 +152,7 @@ describe("inserting a clone", () => {
     expect([source.cryptKeyslot, clone.cryptKeyslot]).toEqual([{ slotIndex: 0 }, { slotIndex: 2 }]);
     expect(stack.lowerProfile.programmed[2]).toBe(key);
     expect(stack.lowerDriver.log).toEqual(["READ 0+8"]);
+    expect(stack.lowerDisk.part0.stats.inFlightReads).toBe(1);
     stack.lowerDriver.completeNext();
     expect(stack.inserted).toEqual([]);
     stack.expectNoLeaks();
@@ -171,6 +173,7 @@ describe("inserting a clone", () => {
     stack.lowerProfile.answer = BlkStatus.TIMEOUT;
     expect(stack.insert(clone)).toBe(BlkStatus.TIMEOUT);
     expect([stack.lowerDriver.log, stack.lower.tagSet.inUse, stack.lowerProfile.held]).toEqual([[], 0, 0]);
+    expect(stack.lowerDisk.part0.stats.inFlightReads).toBe(0);
     // It may be tried again.
     stack.lowerProfile.answer = BlkStatus.OK;
     expect(stack.insert(clone)).toBe(BlkStatus.OK);
@@ -252,7 +255,7 @@ describe("a driver's own command", () => {
       ended.push(status);
       rig.queue.freeRequest(rq);
     };
-    rig.queue.executeNowait(rq);
+    executeRqNowait(rq);
     expect([rq.cryptKeyslot, rig.driver.log]).toEqual([null, ["IN 0+16"]]);
     rig.driver.completeNext(BlkStatus.TARGET);
     expect([ended, ...bios.map(({ ends }) => ends)]).toEqual([

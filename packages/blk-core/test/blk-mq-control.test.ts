@@ -35,13 +35,13 @@ describe("the requeue list", () => {
     rig.executor.runUntilIdle();
     submit(rig, 500, 8);
     expect(rig.driver.log).toEqual(["READ 0+8", "READ 500+8"]);
-    rig.queue.delayKickRequeueList(50);
+    rig.queue.requeueList.kickAfter(50);
     rig.executor.advance(49);
     expect(rig.driver.log).toHaveLength(2);
     rig.executor.advance(1);
     expect(rig.driver.log).toEqual(["READ 0+8", "READ 500+8", "READ 0+8"]);
     rig.queue.requeue(rig.driver.taken.pop()!, false);
-    rig.queue.kickRequeueList();
+    rig.queue.requeueList.kick();
     rig.executor.runUntilIdle();
     expect(rig.driver.log).toHaveLength(4);
     rig.driver.completeAll();
@@ -57,7 +57,7 @@ describe("the requeue list", () => {
     expect(rq.tag).toBe(-1);
     rig.queue.run();
     expect(rig.driver.log).toEqual(["READ 0+8", "READ 500+8"]);
-    rig.queue.kickRequeueList();
+    rig.queue.requeueList.kick();
     rig.executor.runUntilIdle();
     rig.driver.completeAll();
     expectNoLeaks(rig);

@@ -22,7 +22,7 @@ export const blkCore = [
     kind: "lost-completion",
     what: "a request the driver gives back is not offered again",
     file: `${src}/blk-mq.ts`,
-    edits: [["    if (kick) this.#requeued.kick();\n", ""]],
+    edits: [["    if (kick) this.requeueList.kick();\n", ""]],
   },
   {
     id: "second-flush-never-starts",
@@ -185,8 +185,8 @@ export const blkCore = [
     id: "refused-clone-keeps-slot",
     kind: "keyslot-leak",
     what: "a clone that the lower driver refuses keeps its keyslot",
-    file: `${src}/blk-mq.ts`,
-    edits: [["    accountDone(rq);\n    rq.putKeyslot();\n", "    accountDone(rq);\n"]],
+    file: `${src}/blk-clone.ts`,
+    edits: [["  accountDone(clone);\n  clone.putKeyslot();\n", "  accountDone(clone);\n"]],
   },
   {
     id: "joins-flush-in-flight",
