@@ -54,19 +54,16 @@ function vitest(copy, cwd, report, timeoutMs) {
 }
 
 function firstFailure(report, folder, stderr) {
-  for (const { name, status, message, assertionResults } of report.testResults) {
-    const test = assertionResults.find((each) => each.status === "failed");
-    const file = name.slice(folder.length + 1);
-    if (test !== undefined) return { result: "failed", detail: `${file}: ${test.fullName}` };
-    if (status === "failed" && assertionResults.length === 0)
-      return { result: "broken", detail: `${file}: ${message}` };
+  const fileOf = ({ name }) => name.slice(folder.length + 1);
+  for (const file of report.testResults) {
+    const test = file.assertionResults.find((each) => each.status === "failed");
+    if (test !== undefined) return { result: "failed", detail: `${fileOf(file)}: ${test.fullName}` };
   }
-  return { result: "failed", detail: `an error outside of any test: ${firstLine(stderr)}` };
-}
-
-/** A file that fails while it loads has noticed the bug, unless what was planted is no program. */
-function loadResult(message) {
-  return message.includes("Transform failed") ? "broken" : "failed";
+  const unloaded = report.testResults.find(({ status }) => status === "failed");
+  if (unloaded === undefined) return { result: "failed", detail: `an error outside of any test: ${firstLine(stderr)}` };
+  // A file that throws while it loads has noticed the bug, unless what was planted is no program.
+  const result = unloaded.message.includes("Transform failed") ? "broken" : "failed";
+  return { result, detail: `${fileOf(unloaded)} does not load: ${firstLine(unloaded.message)}` };
 }
 
 function firstLine(text) {
