@@ -2,6 +2,7 @@ import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { run } from "./support/programs.js";
+import { Scratch } from "./support/serve.js";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 const tsx = `${root}node_modules/.bin/tsx`;
@@ -20,11 +21,12 @@ describe("what the READMEs show", () => {
   it.each(examples)(
     "$name runs",
     async ({ name, code }) => {
+      using scratch = new Scratch();
       // Beside this file, so that the packages resolve.
       const path = `${root}testing/system/test/readme-${name.replace(/\W+/g, "-")}.mts`;
       writeFileSync(path, code);
       try {
-        await run(tsx, ["--conditions=@inlinecrypt/source", path], 30_000);
+        await run(tsx, ["--conditions=@inlinecrypt/source", path], { timeoutMs: 30_000, cwd: scratch.folder });
       } finally {
         rmSync(path);
       }

@@ -16,14 +16,18 @@ export function describeWithPeers(title: string, programs: readonly string[], bo
   else describe.skip(`${title} (not installed: ${missing.join(", ")})`, body);
 }
 
+export interface RunOptions {
+  /** @default 60000 */
+  timeoutMs?: number;
+  /** The folder it runs in. */
+  cwd?: string;
+}
+
 /** Runs a program to its end. Rejects with its output when it does not end with 0. */
-export function run(command: string, args: readonly string[], timeoutMs = 60_000): Promise<string> {
+export function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<string> {
+  const { timeoutMs: timeout = 60_000, cwd = process.cwd() } = options;
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, {
-      stdio: ["ignore", "pipe", "pipe"],
-      timeout: timeoutMs,
-      killSignal: "SIGKILL",
-    });
+    const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], timeout, killSignal: "SIGKILL", cwd });
     let output = "";
     const collect = (chunk: Buffer): void => {
       output += chunk;
