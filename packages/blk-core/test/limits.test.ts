@@ -129,6 +129,20 @@ describe("commitLimits", () => {
     expect(rig.queue.limits.maxSectors).toBe(8);
   });
 
+  it("bios that waited while the queue was frozen meet the new limits", async () => {
+    const rig = makeRig();
+    submit(rig, 0, 8);
+    const frozen = rig.queue.freeze();
+    submit(rig, 100, 16);
+    rig.driver.completeAll();
+    await frozen;
+    rig.queue.commitLimits({ maxSectors: 8 });
+    rig.queue.unfreeze();
+    expect(rig.driver.log).toEqual(["READ 0+8", "READ 100+8", "READ 108+8"]);
+    rig.driver.completeAll();
+    expectNoLeaks(rig);
+  });
+
   it("[CORE-43] integrity on a queue with a crypto profile fails and leaves the limits unchanged", () => {
     const { queue } = makeRig();
     expect(queue.registerCryptoProfile(new FakeProfile())).toBe(true);
