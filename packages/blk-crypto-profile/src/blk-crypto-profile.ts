@@ -64,6 +64,9 @@ export class BlkCryptoProfile implements CryptoProfile {
   readonly slotCount: number;
   readonly maxDunBytesSupported: number;
   readonly keyTypesSupported: readonly ("raw" | "hw-wrapped")[];
+  // Asked for every encrypted bio: flags are cheaper than a search.
+  readonly #takesRawKeys: boolean;
+  readonly #takesWrappedKeys: boolean;
   /** Data unit sizes, by mode number. */
   readonly #dataUnitMasks = new Uint32Array(BLK_ENCRYPTION_MODE_MAX);
   readonly #layer: BlockLayer;
@@ -91,6 +94,8 @@ export class BlkCryptoProfile implements CryptoProfile {
     this.slotCount = options.slotCount;
     this.maxDunBytesSupported = options.maxDunBytesSupported;
     this.keyTypesSupported = [...(options.keyTypesSupported ?? ["raw"])];
+    this.#takesRawKeys = this.keyTypesSupported.includes("raw");
+    this.#takesWrappedKeys = this.keyTypesSupported.includes("hw-wrapped");
     for (const [name, mask] of Object.entries(options.modesSupported)) {
       this.#dataUnitMasks[cryptoModeByName(name).num] = mask;
     }
@@ -106,7 +111,7 @@ export class BlkCryptoProfile implements CryptoProfile {
     return (
       (this.dataUnitMask(config.modeNum) & config.dataUnitBytes) !== 0 &&
       config.dunBytes <= this.maxDunBytesSupported &&
-      this.keyTypesSupported.includes(config.keyType)
+      (config.keyType === "raw" ? this.#takesRawKeys : this.#takesWrappedKeys)
     );
   }
 
