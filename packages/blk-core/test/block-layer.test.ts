@@ -44,6 +44,15 @@ describe("checks before the queue", () => {
     expectNoLeaks(rig);
   });
 
+  it("takes the last sector and refuses the one behind it", () => {
+    const rig = makeRig({}, {}, 64);
+    const last = submit(rig, 63, 1);
+    expect(submit(rig, 64, 1)).toEqual([BlkStatus.IOERR]);
+    rig.driver.completeAll();
+    expect(last).toEqual([BlkStatus.OK]);
+    expectNoLeaks(rig);
+  });
+
   it("refuses writes to a read-only disk, not reads", () => {
     const rig = makeRig();
     const disk = new GenDisk({ name: "ro", queue: rig.queue, sectorCount: 64, readOnly: true });
