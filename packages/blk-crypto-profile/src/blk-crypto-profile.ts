@@ -131,9 +131,8 @@ export class BlkCryptoProfile implements CryptoProfile {
     waiter.slot = null;
     if (this.slotCount === 0) return BlkStatus.OK;
     if (this.#tryReuse(waiter)) return BlkStatus.OK;
-    if (this.#waiters.first === null && this.#idle.first !== null && this.#lock.tryAcquire()) {
-      return this.#program(waiter, this.#idle.first);
-    }
+    const oldest = this.#waiters.first === null ? this.#idle.oldest() : null;
+    if (oldest !== null && this.#lock.tryAcquire()) return this.#program(waiter, oldest);
     this.#waiters.append(waiter);
     return KEYSLOT_PENDING;
   }
@@ -211,7 +210,6 @@ export class BlkCryptoProfile implements CryptoProfile {
   #tryReuse(waiter: KeyslotWaiter): boolean {
     const slot = this.#reprogramming ? null : this.#find(waiter.key!);
     if (slot === null) return false;
-    if (slot.references === 0) this.#idle.remove(slot);
     this.#take(slot, waiter);
     return true;
   }
@@ -293,9 +291,14 @@ export class BlkCryptoProfile implements CryptoProfile {
   /** Looks for each waiter's key again before a slot is programmed: two waiters with one key need one programming. */
   #serveWaiters(): void {
     this.#grantReuse();
-    while (this.#waiters.first !== null && this.#idle.first !== null && this.#lock.tryAcquire()) {
+    for (
+      let oldest = this.#idle.oldest();
+      this.#waiters.first !== null && oldest !== null;
+      oldest = this.#idle.oldest()
+    ) {
+      if (!this.#lock.tryAcquire()) return;
       const waiter = this.#waiters.shift()!;
-      const result = this.#program(waiter, this.#idle.first);
+      const result = this.#program(waiter, oldest);
       if (result !== KEYSLOT_PENDING) waiter.granted(result);
       this.#grantReuse();
     }
