@@ -166,8 +166,11 @@ export class BlkCryptoProfile implements CryptoProfile {
   reprogramAllKeys(): Promise<void> {
     return this.#lock.run(async () => {
       this.#reprogramming = true;
-      for (const slot of this.#slots) if (slot.key !== null) await this.#reprogram(slot, slot.key);
-      this.#reprogramming = false;
+      try {
+        for (const slot of this.#slots) if (slot.key !== null) await this.#reprogram(slot, slot.key);
+      } finally {
+        this.#reprogramming = false;
+      }
     });
   }
 
@@ -291,12 +294,9 @@ export class BlkCryptoProfile implements CryptoProfile {
   /** Looks for each waiter's key again before a slot is programmed: two waiters with one key need one programming. */
   #serveWaiters(): void {
     this.#grantReuse();
-    for (
-      let oldest = this.#idle.oldest();
-      this.#waiters.first !== null && oldest !== null;
-      oldest = this.#idle.oldest()
-    ) {
-      if (!this.#lock.tryAcquire()) return;
+    while (this.#waiters.first !== null) {
+      const oldest = this.#idle.oldest();
+      if (oldest === null || !this.#lock.tryAcquire()) return;
       const waiter = this.#waiters.shift()!;
       const result = this.#program(waiter, oldest);
       if (result !== KEYSLOT_PENDING) waiter.granted(result);

@@ -1,4 +1,4 @@
-import { BlkStatus } from "@inlinecrypt/blk-core";
+import { BlkBug, BlkStatus } from "@inlinecrypt/blk-core";
 import { BlkCryptoProfile } from "@inlinecrypt/blk-crypto-profile";
 import { afterEach, describe, expect, it } from "vitest";
 import { expectIdle, FakeHardware, makeKey, makeRig, type Rig } from "./support.ts";
@@ -329,6 +329,21 @@ describe("reprogramming after the hardware lost its keys", () => {
     const hardware = start(0);
     await rig.profile.reprogramAllKeys();
     expect(hardware.log).toEqual([]);
+  });
+
+  it("a driver's broken invariant is not swallowed, and does not hold up I/O for ever", async () => {
+    const hardware = start(1);
+    rig.put(rig.get(a));
+    const program = hardware.keyslotProgram;
+    hardware.keyslotProgram = () => {
+      throw new BlkBug("the driver is confused");
+    };
+    await expect(rig.profile.reprogramAllKeys()).rejects.toThrow("the driver is confused");
+    hardware.keyslotProgram = program;
+    const after = rig.get(a);
+    await rig.settle();
+    expect(after.answers).toEqual([BlkStatus.OK]);
+    rig.put(after);
   });
 
   it("I/O that comes meanwhile waits, even for a key that was in a slot", async () => {
