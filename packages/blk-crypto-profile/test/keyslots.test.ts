@@ -331,7 +331,7 @@ describe("reprogramming after the hardware lost its keys", () => {
     expect(hardware.log).toEqual([]);
   });
 
-  it("a driver's broken invariant is not swallowed, and does not hold up I/O for ever", async () => {
+  it("a driver's broken invariant is not swallowed, and slots are reused again after it", async () => {
     const hardware = start(1);
     rig.put(rig.get(a));
     const program = hardware.keyslotProgram;
@@ -340,10 +340,9 @@ describe("reprogramming after the hardware lost its keys", () => {
     };
     await expect(rig.profile.reprogramAllKeys()).rejects.toThrow("the driver is confused");
     hardware.keyslotProgram = program;
-    const after = rig.get(a);
-    await rig.settle();
-    expect(after.answers).toEqual([BlkStatus.OK]);
-    rig.put(after);
+    rig.put(rig.get(a));
+    rig.put(rig.get(a));
+    expect(hardware.log).toEqual(["program 0 0", "program 0 0"]);
   });
 
   it("I/O that comes meanwhile waits, even for a key that was in a slot", async () => {
