@@ -19,10 +19,17 @@ export const blkCryptoProfile = [
     file: `${src}/keyslot.ts`,
     edits: [
       [
-        "    slot.prevIdle = this.#last;\n    if (this.#last === null) this.first = slot;\n    else this.#last.nextIdle = slot;\n    this.#last = slot;\n",
-        "    slot.nextIdle = this.first;\n    if (this.first === null) this.#last = slot;\n    else this.first.prevIdle = slot;\n    this.first = slot;\n",
+        "    slot.prevIdle = this.#last;\n    if (this.#last === null) this.#first = slot;\n    else this.#last.nextIdle = slot;\n    this.#last = slot;\n",
+        "    slot.nextIdle = this.#first;\n    if (this.#first === null) this.#last = slot;\n    else this.#first.prevIdle = slot;\n    this.#first = slot;\n",
       ],
     ],
+  },
+  {
+    id: "used-slot-replaced",
+    kind: "keyslot",
+    what: "a slot that is in use is replaced",
+    file: `${src}/keyslot.ts`,
+    edits: [["this.#first !== null && this.#first.references > 0", "this.#first !== null && this.#first.references > 1"]],
   },
   {
     id: "waiters-program-twice",
