@@ -29,7 +29,9 @@ export const blkCryptoProfile = [
     kind: "keyslot",
     what: "a slot that is in use is replaced",
     file: `${src}/keyslot.ts`,
-    edits: [["this.#first !== null && this.#first.references > 0", "this.#first !== null && this.#first.references > 1"]],
+    edits: [
+      ["this.#first !== null && this.#first.references > 0", "this.#first !== null && this.#first.references > 1"],
+    ],
   },
   {
     id: "waiters-program-twice",
