@@ -1,7 +1,5 @@
+import { BLOCK_BYTES, type BlockCipher } from "./block-cipher.js";
 import { inverse, multiply } from "./gf256.js";
-
-/** Bytes in a block. */
-export const BLOCK_BYTES = 16;
 
 /** FIPS-197 section 5.1.1: the inverse, then bit i becomes the sum of bits i, i+4, i+5, i+6, i+7 and of 0x63. */
 function substitute(byte: number): number {
@@ -99,7 +97,7 @@ function inverseMixColumns(state: Uint8Array): void {
 }
 
 /** AES by the definition in FIPS-197, under a key of 16, 24 or 32 bytes. */
-export class Aes {
+export class Aes implements BlockCipher {
   readonly #schedule: Uint8Array;
   readonly #rounds: number;
   readonly #scratch: Uint8Array = new Uint8Array(BLOCK_BYTES);

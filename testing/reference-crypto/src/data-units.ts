@@ -1,8 +1,23 @@
-import { XtsAes } from "./xts.js";
+import { Adiantum } from "./adiantum.js";
+import { Aes } from "./aes.js";
+import type { DataUnitCipher } from "./data-unit-cipher.js";
+import { EssivCbcAes } from "./essiv-cbc.js";
+import { Sm4 } from "./sm4.js";
+import { Xts } from "./xts.js";
+
+/** The ciphers the oracle knows, by their names in the crypto API. */
+export type ReferenceCipherName = "xts(aes)" | "essiv(cbc(aes),sha256)" | "adiantum(xchacha12,aes)" | "xts(sm4)";
+
+const CIPHERS: Readonly<Record<ReferenceCipherName, (key: Uint8Array) => DataUnitCipher>> = {
+  "xts(aes)": (key) => new Xts(Aes, key),
+  "essiv(cbc(aes),sha256)": (key) => new EssivCbcAes(key),
+  "adiantum(xchacha12,aes)": (key) => new Adiantum(key),
+  "xts(sm4)": (key) => new Xts(Sm4, key),
+};
 
 function cryptDataUnits(
-  firstDun: bigint,
   dataUnitBytes: number,
+  firstDun: bigint,
   bytes: Uint8Array,
   dunStep: bigint,
   cryptUnit: (dun: bigint, unit: Uint8Array) => Uint8Array,
@@ -19,7 +34,33 @@ function cryptDataUnits(
   return output;
 }
 
-/** The XTS-AES ciphertext of whole data units; unit j has DUN `firstDun + j * dunStep`. */
+/** The ciphertext of whole data units; unit j has DUN `firstDun + j * dunStep`. */
+export function referenceEncrypt(
+  cipherName: ReferenceCipherName,
+  key: Uint8Array,
+  dataUnitBytes: number,
+  firstDun: bigint,
+  plaintext: Uint8Array,
+  dunStep = 1n,
+): Uint8Array {
+  const cipher = CIPHERS[cipherName](key);
+  return cryptDataUnits(dataUnitBytes, firstDun, plaintext, dunStep, (dun, unit) => cipher.encrypt(dun, unit));
+}
+
+/** The plaintext of whole data units; unit j has DUN `firstDun + j * dunStep`. */
+export function referenceDecrypt(
+  cipherName: ReferenceCipherName,
+  key: Uint8Array,
+  dataUnitBytes: number,
+  firstDun: bigint,
+  ciphertext: Uint8Array,
+  dunStep = 1n,
+): Uint8Array {
+  const cipher = CIPHERS[cipherName](key);
+  return cryptDataUnits(dataUnitBytes, firstDun, ciphertext, dunStep, (dun, unit) => cipher.decrypt(dun, unit));
+}
+
+/** {@link referenceEncrypt} of xts(aes). */
 export function encryptDataUnits(
   key: Uint8Array,
   firstDun: bigint,
@@ -27,11 +68,10 @@ export function encryptDataUnits(
   plaintext: Uint8Array,
   dunStep = 1n,
 ): Uint8Array {
-  const xts = new XtsAes(key);
-  return cryptDataUnits(firstDun, dataUnitBytes, plaintext, dunStep, (dun, unit) => xts.encrypt(dun, unit));
+  return referenceEncrypt("xts(aes)", key, dataUnitBytes, firstDun, plaintext, dunStep);
 }
 
-/** The XTS-AES plaintext of whole data units; unit j has DUN `firstDun + j * dunStep`. */
+/** {@link referenceDecrypt} of xts(aes). */
 export function decryptDataUnits(
   key: Uint8Array,
   firstDun: bigint,
@@ -39,16 +79,15 @@ export function decryptDataUnits(
   ciphertext: Uint8Array,
   dunStep = 1n,
 ): Uint8Array {
-  const xts = new XtsAes(key);
-  return cryptDataUnits(firstDun, dataUnitBytes, ciphertext, dunStep, (dun, unit) => xts.decrypt(dun, unit));
+  return referenceDecrypt("xts(aes)", key, dataUnitBytes, firstDun, ciphertext, dunStep);
 }
 
 /** The XTS-AES ciphertext of one data unit. */
 export function xtsAesEncrypt(key: Uint8Array, dun: bigint, plaintextUnit: Uint8Array): Uint8Array {
-  return new XtsAes(key).encrypt(dun, plaintextUnit);
+  return new Xts(Aes, key).encrypt(dun, plaintextUnit);
 }
 
 /** The XTS-AES plaintext of one data unit. */
 export function xtsAesDecrypt(key: Uint8Array, dun: bigint, ciphertextUnit: Uint8Array): Uint8Array {
-  return new XtsAes(key).decrypt(dun, ciphertextUnit);
+  return new Xts(Aes, key).decrypt(dun, ciphertextUnit);
 }

@@ -1,7 +1,25 @@
 /**
- * The oracle: AES and XTS shaped like their definitions, slow, and without any code of our packages or of a library.
+ * The oracle: the ciphers and key derivations of the kernel, shaped like their definitions, slow, and without any code of our
+ * packages or any library's cipher.
  *
  * @packageDocumentation
  */
-export { decryptDataUnits, encryptDataUnits, xtsAesDecrypt, xtsAesEncrypt } from "./data-units.js";
+export { aesCmac } from "./aes-cmac.js";
+export {
+  decryptDataUnits,
+  encryptDataUnits,
+  type ReferenceCipherName,
+  referenceDecrypt,
+  referenceEncrypt,
+  xtsAesDecrypt,
+  xtsAesEncrypt,
+} from "./data-units.js";
+export {
+  type FscryptFile,
+  type FscryptPolicy,
+  fscryptContentsKey,
+  fscryptDun,
+  fscryptKeyIdentifier,
+} from "./fscrypt.js";
+export { counterKdf, hwKdf } from "./hw-kdf.js";
 export { type Ieee1619Vector, ieee1619Vectors } from "./ieee1619-vectors.js";

@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 export { type Ext4ImageFacts, ext4ImageFacts, ext4ImagePath, readExt4Image } from "./ext4-image.js";
-export type { KernelRecord, KernelVectorMode } from "./kernel-record.js";
+export type { FscryptPolicyName, KernelRecord, KernelVectorMode } from "./kernel-record.js";
 export {
   assertCiphertext,
   type KernelVector,

@@ -4,6 +4,9 @@ import type { PlaintextSegment } from "./plaintext.js";
 /** The block cipher modes of the records, by the block layer's names. */
 export type KernelVectorMode = "AES-256-XTS" | "AES-128-CBC-ESSIV" | "Adiantum" | "SM4-XTS";
 
+/** The fscrypt policies of the records and of the image, all of version 2. */
+export type FscryptPolicyName = "v2-per-file" | "v2-DIRECT_KEY" | "v2-IV_INO_LBLK_64" | "v2-IV_INO_LBLK_32";
+
 /** A record as the JSON files spell it; `README.md` explains the fields. */
 export interface KernelRecord {
   readonly id: string;
@@ -22,7 +25,7 @@ export interface KernelRecord {
   readonly unitFirst16Hex?: readonly string[];
   readonly dmTable?: string;
   readonly layer?: string;
-  readonly policy?: string;
+  readonly policy?: FscryptPolicyName;
   readonly policyFlags?: number;
   readonly contentsMode?: number;
   readonly masterKeyHex?: string;
