@@ -195,7 +195,8 @@ export class BlkRequest {
       bio.next = null;
       // The request has told of it.
       bio.traceCompletion = false;
-      if (done > 0) bio.advance(done);
+      // Not `advance`: nobody asks where in its memory, or at which DUN, a bio that has ended would go on.
+      bio.bytes = 0;
       bio.endIoWith(status);
     }
     return this.bytes > 0;
