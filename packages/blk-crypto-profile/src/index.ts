@@ -24,4 +24,4 @@ export {
   cryptoModeByNum,
   cryptoModes,
 } from "./crypto-modes.js";
-export { type LlOps, NO_SLOT } from "./ll-ops.js";
+export { type LlOps, NO_SLOT, SW_SECRET_BYTES, type WrappedKeyOps } from "./ll-ops.js";
