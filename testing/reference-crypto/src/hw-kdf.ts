@@ -10,32 +10,30 @@ function u32be(value: number): Uint8Array {
 }
 
 /**
- * The key derivation of SP 800-108 in counter mode with AES-CMAC: blocks of PRF(counter || label || 0 || context || output
- * bits), counter and length in 32 bits, big-endian, the counter from 1.
+ * The counter mode of SP 800-108 section 4.1 with AES-CMAC: the MACs of counter || fixed input, the counter 32 bits wide,
+ * big-endian and from 1.
  */
-export function counterKdf(
-  rootKey: Uint8Array,
-  label: Uint8Array,
-  context: Uint8Array,
-  outputBytes: number,
-): Uint8Array {
-  const blocks: number[] = [];
-  for (let counter = 1; blocks.length < outputBytes; counter++) {
-    const input = [...u32be(counter), ...label, 0, ...context, ...u32be(8 * outputBytes)];
-    blocks.push(...aesCmac(rootKey, new Uint8Array(input)));
+export function counterMode(rootKey: Uint8Array, fixedInput: Uint8Array, outputBytes: number): Uint8Array {
+  const output: number[] = [];
+  for (let counter = 1; output.length < outputBytes; counter++) {
+    output.push(...aesCmac(rootKey, new Uint8Array([...u32be(counter), ...fixedInput])));
   }
-  return new Uint8Array(blocks.slice(0, outputBytes));
+  return new Uint8Array(output.slice(0, outputBytes));
 }
 
-const LABEL = new Uint8Array([0x00, 0x00, 0x40, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x20]);
+/** Counter mode with the usual fixed input: label || 0 || context || output bits, the last in 32 bits, big-endian. */
+function deriveKey(rootKey: Uint8Array, context: readonly number[], outputBytes: number): Uint8Array {
+  return counterMode(rootKey, new Uint8Array([...LABEL, 0, ...context, ...u32be(8 * outputBytes)]), outputBytes);
+}
+
+const LABEL = [0x00, 0x00, 0x40, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x20];
 const INLINE_KEY_CONTEXT = [...ascii("inline encryption key"), ...zeros(6), 0x02, 0x43, 0x00, 0x82, 0x50, ...zeros(4)];
 const SW_SECRET_CONTEXT = [...ascii("raw secret"), ...zeros(9), 0x02, 0x17, 0x00, 0x80, 0x50, ...zeros(4)];
 
 /** What the known hardware derives from the 32 bytes that a hardware-wrapped key wraps. */
 export const hwKdf = {
   /** The 64 bytes that encrypt the data. */
-  inlineEncryptionKey: (rootKey: Uint8Array): Uint8Array =>
-    counterKdf(rootKey, LABEL, new Uint8Array(INLINE_KEY_CONTEXT), 64),
+  inlineEncryptionKey: (rootKey: Uint8Array): Uint8Array => deriveKey(rootKey, INLINE_KEY_CONTEXT, 64),
   /** The 32 bytes that software gets. */
-  swSecret: (rootKey: Uint8Array): Uint8Array => counterKdf(rootKey, LABEL, new Uint8Array(SW_SECRET_CONTEXT), 32),
+  swSecret: (rootKey: Uint8Array): Uint8Array => deriveKey(rootKey, SW_SECRET_CONTEXT, 32),
 } as const;

@@ -21,5 +21,5 @@ export {
   fscryptDun,
   fscryptKeyIdentifier,
 } from "./fscrypt.js";
-export { counterKdf, hwKdf } from "./hw-kdf.js";
+export { hwKdf } from "./hw-kdf.js";
 export { type Ieee1619Vector, ieee1619Vectors } from "./ieee1619-vectors.js";

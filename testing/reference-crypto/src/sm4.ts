@@ -1,4 +1,4 @@
-import { BLOCK_BYTES, type BlockCipher } from "./block-cipher.js";
+import type { BlockCipher } from "./block-cipher.js";
 import { inverse } from "./gf256.js";
 
 const ROUNDS = 32;
@@ -30,8 +30,8 @@ const rotateLeft = (word: number, bits: number): number => (word << bits) | (wor
 
 /** The non-linear transformation: every byte through the S-box. */
 function tau(word: number): number {
-  const byte = (shift: number): number => SBOX[(word >>> shift) & 0xff]! << shift;
-  return byte(24) | byte(16) | byte(8) | byte(0);
+  const high = (SBOX[word >>> 24]! << 24) | (SBOX[(word >>> 16) & 0xff]! << 16);
+  return high | (SBOX[(word >>> 8) & 0xff]! << 8) | SBOX[word & 0xff]!;
 }
 
 /** The transformation T of a round. */
@@ -54,20 +54,22 @@ function constantKey(round: number): number {
   return [0, 1, 2, 3].reduce((word, j) => (word << 8) | ((7 * (4 * round + j)) & 0xff), 0);
 }
 
-function readWords(bytes: Uint8Array): number[] {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return [0, 4, 8, 12].map((at) => view.getInt32(at));
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-function expandKey(key: Uint8Array): number[] {
-  const k = readWords(key).map((word, i) => word ^ FAMILY_KEY[i]!);
-  for (let i = 0; i < ROUNDS; i++) k.push(k[i]! ^ mixKey(k[i + 1]! ^ k[i + 2]! ^ k[i + 3]! ^ constantKey(i)));
-  return k.slice(4);
+/** The round keys, in the order of encryption. */
+function expandKey(key: Uint8Array): Int32Array {
+  const k = new Int32Array(ROUNDS + 4);
+  for (let i = 0; i < 4; i++) k[i] = viewOf(key).getInt32(4 * i) ^ FAMILY_KEY[i]!;
+  for (let i = 0; i < ROUNDS; i++) k[i + 4] = k[i]! ^ mixKey(k[i + 1]! ^ k[i + 2]! ^ k[i + 3]! ^ constantKey(i));
+  return k.subarray(4);
 }
 
 /** SM4 by the definition in GB/T 32907-2016, under a key of 16 bytes. */
 export class Sm4 implements BlockCipher {
-  readonly #roundKeys: readonly number[];
+  readonly #roundKeys: Int32Array;
+  readonly #x: Int32Array = new Int32Array(ROUNDS + 4);
 
   constructor(key: Uint8Array) {
     if (key.length !== KEY_BYTES) throw new RangeError(`an SM4 key has 16 bytes, not ${key.length}`);
@@ -76,19 +78,19 @@ export class Sm4 implements BlockCipher {
 
   /** Encrypts one block in place. */
   encryptBlock(block: Uint8Array): void {
-    crypt(block, this.#roundKeys);
+    this.#crypt(viewOf(block), this.#roundKeys);
   }
 
   /** Decrypts one block in place: the same rounds with the keys in reverse. */
   decryptBlock(block: Uint8Array): void {
-    crypt(block, this.#roundKeys.toReversed());
+    this.#crypt(viewOf(block), this.#roundKeys.toReversed());
   }
-}
 
-/** 32 rounds, each making one word of the last four; then the last four in reverse. */
-function crypt(block: Uint8Array, roundKeys: readonly number[]): void {
-  const x = readWords(block);
-  for (let i = 0; i < ROUNDS; i++) x.push(x[i]! ^ mix(x[i + 1]! ^ x[i + 2]! ^ x[i + 3]! ^ roundKeys[i]!));
-  const view = new DataView(block.buffer, block.byteOffset, BLOCK_BYTES);
-  for (let i = 0; i < 4; i++) view.setInt32(4 * i, x[ROUNDS + 3 - i]!);
+  /** 32 rounds, each making a word of the four before it; the block becomes the last four, in reverse. */
+  #crypt(block: DataView, roundKeys: Int32Array): void {
+    const x = this.#x;
+    for (let i = 0; i < 4; i++) x[i] = block.getInt32(4 * i);
+    for (let i = 0; i < ROUNDS; i++) x[i + 4] = x[i]! ^ mix(x[i + 1]! ^ x[i + 2]! ^ x[i + 3]! ^ roundKeys[i]!);
+    for (let i = 0; i < 4; i++) block.setInt32(4 * i, x[ROUNDS + 3 - i]!);
+  }
 }

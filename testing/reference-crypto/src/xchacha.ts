@@ -2,22 +2,10 @@
 const CONSTANTS = [0x61707865, 0x3320646e, 0x79622d32, 0x6b206574];
 const CHACHA_BLOCK_BYTES = 64;
 
-/** The positions of a quarter round's words: four columns, then four diagonals (RFC 8439 section 2.3). */
-const DOUBLE_ROUND = [
-  [0, 4, 8, 12],
-  [1, 5, 9, 13],
-  [2, 6, 10, 14],
-  [3, 7, 11, 15],
-  [0, 5, 10, 15],
-  [1, 6, 11, 12],
-  [2, 7, 8, 13],
-  [3, 4, 9, 14],
-] as const;
-
 const rotateLeft = (word: number, bits: number): number => (word << bits) | (word >>> (32 - bits));
 
 /** RFC 8439 section 2.1. */
-function quarterRound(x: Uint32Array, [a, b, c, d]: readonly [number, number, number, number]): void {
+function quarterRound(x: Uint32Array, a: number, b: number, c: number, d: number): void {
   x[a]! += x[b]!;
   x[d] = rotateLeft(x[d]! ^ x[a]!, 16);
   x[c]! += x[d]!;
@@ -28,11 +16,12 @@ function quarterRound(x: Uint32Array, [a, b, c, d]: readonly [number, number, nu
   x[b] = rotateLeft(x[b]! ^ x[c]!, 7);
 }
 
-/** The state after `rounds` rounds, without adding the state before them. */
+/** The state after `rounds` rounds, columns and diagonals in turn, without adding the state before them. */
 function permute(state: Uint32Array, rounds: number): Uint32Array {
   const x = state.slice();
   for (let round = 0; round < rounds; round += 2) {
-    for (const words of DOUBLE_ROUND) quarterRound(x, words);
+    for (let i = 0; i < 4; i++) quarterRound(x, i, 4 + i, 8 + i, 12 + i);
+    for (let i = 0; i < 4; i++) quarterRound(x, i, 4 + ((i + 1) % 4), 8 + ((i + 2) % 4), 12 + ((i + 3) % 4));
   }
   return x;
 }
@@ -43,10 +32,9 @@ function readWords(bytes: Uint8Array): number[] {
 }
 
 function toBytes(words: Uint32Array): Uint8Array {
-  const bytes = new Uint8Array(4 * words.length);
-  const view = new DataView(bytes.buffer);
-  for (const [i, word] of words.entries()) view.setUint32(4 * i, word, true);
-  return bytes;
+  const view = new DataView(new ArrayBuffer(4 * words.length));
+  for (let i = 0; i < words.length; i++) view.setUint32(4 * i, words[i]!, true);
+  return new Uint8Array(view.buffer);
 }
 
 /** HChaCha of draft-irtf-cfrg-xchacha section 2.2: the first and the last four words of the permuted state. */
