@@ -3,7 +3,16 @@
  *
  * @packageDocumentation
  */
-export { type Ext4ImageFacts, ext4ImageFacts, ext4ImagePath, readExt4Image } from "./ext4-image.js";
+export {
+  type Ext4Directory,
+  type Ext4Extent,
+  type Ext4File,
+  type Ext4ImageFacts,
+  ext4FileContent,
+  ext4ImageFacts,
+  ext4ImagePath,
+  readExt4Image,
+} from "./ext4-image.js";
 export type { FscryptPolicyName, KernelRecord, KernelVectorMode } from "./kernel-record.js";
 export {
   assertCiphertext,
