@@ -7,3 +7,10 @@
 export { DUN_LIMBS, MAX_DATA_UNIT_BYTES, MIN_DATA_UNIT_BYTES, type Skcipher } from "./skcipher.js";
 export type { SkcipherEngine, SkcipherEngineStatus } from "./skcipher-engine.js";
 export { SKCIPHER_ERRNO, SkcipherError, type SkcipherErrorCode } from "./skcipher-error.js";
+export {
+  isOffloadEngine,
+  type OffloadEngine,
+  type OffloadSkcipher,
+  type SharedMemory,
+  SkcipherRequest,
+} from "./skcipher-offload.js";

@@ -2,6 +2,8 @@
 export const SKCIPHER_ERRNO = {
   /** No cipher of that name here. */
   ENOENT: -2,
+  /** A computation off the event loop failed: its thread ended, or the cipher did not work there. */
+  EIO: -5,
   /** A malformed argument: key, data unit size, views. */
   EINVAL: -22,
   /** The engine's self-test failed, or the runtime lacks what the engine needs. */

@@ -6,6 +6,9 @@
 import type { SkcipherEngine } from "../skcipher-engine.js";
 import { createNodeEngineOver } from "./node-engine.js";
 import { createFastestXtsScratch } from "./wasm-xts-scratch.js";
+import { NodeWorkerEngine, type NodeWorkerEngineOptions } from "./worker-engine.js";
+
+export type { NodeWorkerEngine, NodeWorkerEngineOptions };
 
 /**
  * Makes the engine `"node"`: AES by the OpenSSL inside node, XTS tweaks by WebAssembly SIMD, or by JavaScript where that is
@@ -13,4 +16,13 @@ import { createFastestXtsScratch } from "./wasm-xts-scratch.js";
  */
 export function createNodeEngine(): SkcipherEngine {
   return createNodeEngineOver(createFastestXtsScratch());
+}
+
+/**
+ * Makes the engine `"node-worker"`: as `createNodeEngine`, and large requests can be computed by worker threads.
+ *
+ * @throws SkcipherError `EINVAL`: a worker count below 1
+ */
+export function createNodeWorkerEngine(options?: NodeWorkerEngineOptions): NodeWorkerEngine {
+  return new NodeWorkerEngine(createNodeEngine(), options);
 }
