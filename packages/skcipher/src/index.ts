@@ -5,7 +5,7 @@
  * @packageDocumentation
  */
 export { DUN_LIMBS, MAX_DATA_UNIT_BYTES, MIN_DATA_UNIT_BYTES, type Skcipher } from "./skcipher.js";
-export type { SkcipherEngine, SkcipherEngineStatus } from "./skcipher-engine.js";
+export type { SkcipherAlgStatus, SkcipherEngine, SkcipherEngineStatus } from "./skcipher-engine.js";
 export { SKCIPHER_ERRNO, SkcipherError, type SkcipherErrorCode } from "./skcipher-error.js";
 export {
   isOffloadEngine,

@@ -10,16 +10,24 @@ export interface CipherCore {
   clear(): void;
 }
 
+/** One way to compute a cipher. */
+export interface AlgImplementation {
+  create(): CipherCore;
+  /** What computes it, for people to read. */
+  readonly computedBy: string;
+  /** Why it is not computed the way its engine prefers; absent if it is. */
+  readonly fallbackReason?: string;
+}
+
 /**
  * One entry of an engine's cipher table.
  *
  * @kernel include/crypto/skcipher.h: struct skcipher_alg
  */
-export interface SkcipherAlg {
+export interface SkcipherAlg extends AlgImplementation {
   readonly name: string;
   readonly keyBytes: number;
   readonly ivBytes: number;
   /** Why a key of the right length must not be used; undefined if it may. */
   weakness(key: Uint8Array): string | undefined;
-  create(): CipherCore;
 }

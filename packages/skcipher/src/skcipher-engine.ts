@@ -1,5 +1,17 @@
 import type { Skcipher } from "./skcipher.js";
 
+/** What {@link SkcipherEngine.describe} tells of one cipher. */
+export interface SkcipherAlgStatus {
+  /** Crypto-API name. */
+  readonly cipher: string;
+  /** Whether it passed its self-test. */
+  readonly available: boolean;
+  /** What computes it here, for people to read. */
+  readonly computedBy: string;
+  /** Why it is not available, or why it is not computed the way this engine prefers; absent if neither. */
+  readonly reason?: string;
+}
+
 /** What {@link SkcipherEngine.describe} tells. */
 export interface SkcipherEngineStatus {
   readonly name: string;
@@ -9,6 +21,8 @@ export interface SkcipherEngineStatus {
   readonly reason?: string;
   /** Supported crypto-API names; empty when not available. */
   readonly ciphers: readonly string[];
+  /** Each cipher of the engine, available or not. */
+  readonly algorithms: readonly SkcipherAlgStatus[];
   /** What the engine computes with here, for people to read. */
   readonly detail: string;
 }

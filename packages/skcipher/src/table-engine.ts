@@ -2,7 +2,7 @@ import { CheckedSkcipher } from "./checked-skcipher.js";
 import { selfTest } from "./self-test.js";
 import type { Skcipher } from "./skcipher.js";
 import type { SkcipherAlg } from "./skcipher-alg.js";
-import type { SkcipherEngine, SkcipherEngineStatus } from "./skcipher-engine.js";
+import type { SkcipherAlgStatus, SkcipherEngine, SkcipherEngineStatus } from "./skcipher-engine.js";
 import { SkcipherError } from "./skcipher-error.js";
 
 /** An engine made of a table of ciphers. */
@@ -42,13 +42,18 @@ export class TableEngine implements SkcipherEngine {
   }
 
   describe(): SkcipherEngineStatus {
-    const algs = [...this.#algs.values()];
-    const failures = algs.flatMap((alg) => this.#failureOf(alg) ?? []);
-    const ciphers = algs.filter((alg) => this.#failureOf(alg) === undefined).map((alg) => alg.name);
-    const status = { name: this.name, available: ciphers.length > 0, ciphers, detail: this.#detail };
-    return failures.length === 0
-      ? status
-      : { ...status, reason: failures.map((failure) => failure.message).join("; ") };
+    const algorithms = [...this.#algs.values()].map((alg) => this.#describeAlg(alg));
+    const ciphers = algorithms.filter(({ available }) => available).map(({ cipher }) => cipher);
+    const status = { name: this.name, available: ciphers.length > 0, ciphers, algorithms, detail: this.#detail };
+    const failures = algorithms.flatMap(({ available, reason }) => (available ? [] : [reason]));
+    return failures.length === 0 ? status : { ...status, reason: failures.join("; ") };
+  }
+
+  #describeAlg(alg: SkcipherAlg): SkcipherAlgStatus {
+    const failure = this.#failureOf(alg);
+    const status = { cipher: alg.name, available: failure === undefined, computedBy: alg.computedBy };
+    const reason = failure?.message ?? alg.fallbackReason;
+    return reason === undefined ? status : { ...status, reason };
   }
 
   #failureOf(alg: SkcipherAlg): SkcipherError | undefined {

@@ -1,7 +1,8 @@
 import { BLOCK_BYTES, type BlockCipher, type BlockTransform } from "./block-cipher.js";
+import { CHUNK_BYTES } from "./chunk.js";
 import { IvCounter } from "./iv-counter.js";
 import type { CipherCore } from "./skcipher-alg.js";
-import { XTS_CHUNK_BYTES, type XtsScratch } from "./xts-scratch.js";
+import type { XtsScratch } from "./xts-scratch.js";
 
 /**
  * XTS over any block cipher, a chunk of data units at a time: encrypt all their IVs in one call, mask, run all blocks
@@ -57,8 +58,8 @@ export class XtsCore implements CipherCore {
     const tweak = this.#tweak!;
     const blocksPerDataUnit = dataUnitBytes / BLOCK_BYTES;
     this.#ivs.start(dun);
-    for (let at = 0; at < src.length; at += XTS_CHUNK_BYTES) {
-      const chunkBytes = Math.min(XTS_CHUNK_BYTES, src.length - at);
+    for (let at = 0; at < src.length; at += CHUNK_BYTES) {
+      const chunkBytes = Math.min(CHUNK_BYTES, src.length - at);
       const dataUnits = chunkBytes / dataUnitBytes;
       const tweaks = scratch.tweaks.subarray(0, dataUnits * BLOCK_BYTES);
       const chunk = scratch.data.subarray(0, chunkBytes);

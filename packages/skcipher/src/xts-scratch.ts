@@ -1,11 +1,8 @@
 import { BLOCK_BYTES } from "./block-cipher.js";
-import { MAX_DATA_UNIT_BYTES, MIN_DATA_UNIT_BYTES } from "./skcipher.js";
+import { CHUNK_BYTES, CHUNK_DATA_UNITS } from "./chunk.js";
 
-/** How much data XTS works on at a time: one data unit of the largest size, or as many smaller ones as fill it. */
-export const XTS_CHUNK_BYTES: number = MAX_DATA_UNIT_BYTES;
-
-/** Room for the tweaks of a chunk: one block for each data unit, and there are most when they are smallest. */
-export const XTS_TWEAKS_BYTES: number = (XTS_CHUNK_BYTES / MIN_DATA_UNIT_BYTES) * BLOCK_BYTES;
+/** Room for the tweaks of a chunk: one block for each data unit. */
+export const XTS_TWEAKS_BYTES: number = CHUNK_DATA_UNITS * BLOCK_BYTES;
 
 /**
  * Working memory for one chunk and the one operation of XTS that no block cipher brings along. An engine has one, shared by
@@ -14,7 +11,7 @@ export const XTS_TWEAKS_BYTES: number = (XTS_CHUNK_BYTES / MIN_DATA_UNIT_BYTES) 
 export interface XtsScratch {
   /** What {@link XtsScratch.mask} computes with, for people to read. */
   readonly kind: string;
-  /** The chunk, `XTS_CHUNK_BYTES` long. */
+  /** The chunk, `CHUNK_BYTES` long. */
   readonly data: Uint8Array;
   /** The encrypted IV of each data unit, `XTS_TWEAKS_BYTES` long. */
   readonly tweaks: Uint8Array;
@@ -60,7 +57,7 @@ function maskWords(data: Int32Array, tweaks: Int32Array, dataUnits: number, bloc
  * refuses to work: wrong ciphertext never leaves it.
  */
 export function createJsXtsScratch(): XtsScratch {
-  const dataWords = new Int32Array(XTS_CHUNK_BYTES / 4);
+  const dataWords = new Int32Array(CHUNK_BYTES / 4);
   const tweakWords = new Int32Array(XTS_TWEAKS_BYTES / 4);
   return {
     kind: "JavaScript",

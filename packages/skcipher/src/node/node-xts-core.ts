@@ -1,7 +1,7 @@
 import type { CipherCore } from "../skcipher-alg.js";
 import { XtsCore } from "../xts-core.js";
 import type { XtsScratch } from "../xts-scratch.js";
-import { opensslAes256 } from "./openssl-aes.js";
+import { opensslAes256 } from "./openssl-ecb.js";
 import { OpensslXtsCore } from "./openssl-xts-core.js";
 
 /** From here on a context for each data unit is faster than two for all of them (`bench/skcipher.bench.ts`). */

@@ -1,4 +1,5 @@
-import { createJsXtsScratch, XTS_CHUNK_BYTES, XTS_TWEAKS_BYTES, type XtsScratch } from "../xts-scratch.js";
+import { CHUNK_BYTES } from "../chunk.js";
+import { createJsXtsScratch, XTS_TWEAKS_BYTES, type XtsScratch } from "../xts-scratch.js";
 import { XTS_MASK_WASM_BASE64 } from "./xts-mask-wasm.js";
 
 interface XtsMaskExports {
@@ -14,7 +15,7 @@ interface WebAssemblyApi {
 
 /** Address of the data in the module's memory; the tweaks follow. */
 const DATA_AT = 0;
-const TWEAKS_AT = DATA_AT + XTS_CHUNK_BYTES;
+const TWEAKS_AT = DATA_AT + CHUNK_BYTES;
 
 /**
  * Scratch memory inside a WebAssembly module that masks with SIMD instructions.
@@ -27,7 +28,7 @@ export function createWasmXtsScratch(): XtsScratch {
   const { memory, mask } = new WebAssembly.Instance(module).exports as XtsMaskExports;
   return {
     kind: "WebAssembly SIMD",
-    data: new Uint8Array(memory.buffer, DATA_AT, XTS_CHUNK_BYTES),
+    data: new Uint8Array(memory.buffer, DATA_AT, CHUNK_BYTES),
     tweaks: new Uint8Array(memory.buffer, TWEAKS_AT, XTS_TWEAKS_BYTES),
     mask: (dataUnits, blocksPerDataUnit) => mask(DATA_AT, TWEAKS_AT, dataUnits, blocksPerDataUnit),
   };

@@ -4,7 +4,7 @@ import { OpensslXtsCore } from "../../src/node/openssl-xts-core.js";
 import { nobleAes256 } from "../../src/portable/noble-aes.js";
 import type { CipherCore, SkcipherAlg } from "../../src/skcipher-alg.js";
 import { TableEngine } from "../../src/table-engine.js";
-import { xtsAes } from "../../src/xts-aes.js";
+import { xtsAes } from "../../src/xts.js";
 import { XtsCore } from "../../src/xts-core.js";
 import { createJsXtsScratch } from "../../src/xts-scratch.js";
 
@@ -88,12 +88,12 @@ test.each([
   { name: "blocks in batches", create: goodCore },
   { name: "a context for each data unit", create: () => new OpensslXtsCore() },
 ])("$name pass", ({ create }) => {
-  expect(new TableEngine("good", "", [xtsAes(create)]).alloc("xts(aes)").name).toBe("xts(aes)");
+  expect(new TableEngine("good", "", [xtsAes({ create, computedBy: "" })]).alloc("xts(aes)").name).toBe("xts(aes)");
 });
 
 describe.each(failures)("$what", ({ create, reason }) => {
   test("is found before a cipher is handed out, each time", () => {
-    const engine = new TableEngine("broken", "nothing", [xtsAes(create)]);
+    const engine = new TableEngine("broken", "nothing", [xtsAes({ create, computedBy: "" })]);
     for (let attempt = 0; attempt < 2; attempt++) {
       expect(() => engine.alloc("xts(aes)")).toThrow(
         expect.objectContaining({ code: "ELIBBAD", errno: -80, op: "alloc", message: expect.stringMatching(reason) }),
@@ -102,7 +102,7 @@ describe.each(failures)("$what", ({ create, reason }) => {
   });
 
   test("is told by describe()", () => {
-    const engine = new TableEngine("broken", "nothing", [xtsAes(create)]);
+    const engine = new TableEngine("broken", "nothing", [xtsAes({ create, computedBy: "" })]);
     expect(engine.describe()).toEqual({
       name: "broken",
       available: false,
@@ -120,13 +120,13 @@ test("what was thrown is the cause of the refusal", () => {
       throw cause;
     },
   }));
-  const engine = new TableEngine("broken", "", [xtsAes(create)]);
+  const engine = new TableEngine("broken", "", [xtsAes({ create, computedBy: "" })]);
   expect(() => engine.alloc("xts(aes)")).toThrow(expect.objectContaining({ cause }));
 });
 
 test("a cipher that nothing is known of is refused", () => {
-  const unknown: SkcipherAlg = { ...xtsAes(goodCore), name: "xts(unknown)" };
-  const engine = new TableEngine("mixed", "", [unknown, xtsAes(goodCore)]);
+  const unknown: SkcipherAlg = { ...xtsAes({ create: goodCore, computedBy: "" }), name: "xts(unknown)" };
+  const engine = new TableEngine("mixed", "", [unknown, xtsAes({ create: goodCore, computedBy: "" })]);
   expect(() => engine.alloc("xts(unknown)")).toThrow(/no known answer/);
   expect(engine.describe()).toMatchObject({ available: true, ciphers: ["xts(aes)"] });
   expect(engine.describe().reason).toMatch(/xts\(unknown\)/);
@@ -144,7 +144,7 @@ test("each engine tests a cipher once, and leaves no key in it", () => {
       good.clear();
     },
   }));
-  const engine = new TableEngine("counted", "", [xtsAes(create)]);
+  const engine = new TableEngine("counted", "", [xtsAes({ create, computedBy: "" })]);
   engine.alloc("xts(aes)");
   engine.alloc("xts(aes)");
   engine.describe();

@@ -3,9 +3,9 @@ import { describe, expect, onTestFinished, test, vi } from "vitest";
 import type { BlockCipher, BlockTransform } from "../../src/block-cipher.js";
 import { CheckedSkcipher } from "../../src/checked-skcipher.js";
 import { NodeXtsCore } from "../../src/node/node-xts-core.js";
-import { opensslAes256 } from "../../src/node/openssl-aes.js";
+import { opensslAes256 } from "../../src/node/openssl-ecb.js";
 import { nobleAes256 } from "../../src/portable/noble-aes.js";
-import { xtsAes } from "../../src/xts-aes.js";
+import { xtsAes } from "../../src/xts.js";
 import { XtsCore } from "../../src/xts-core.js";
 import { createJsXtsScratch, type XtsScratch } from "../../src/xts-scratch.js";
 import { KEY, limbs, noise } from "../support.js";
@@ -37,7 +37,7 @@ describe("clear()", () => {
     { name: "node", core: (scratch: XtsScratch) => new NodeXtsCore(scratch) },
   ])("wipes the scratch memory ($name)", ({ core }) => {
     const scratch = createJsXtsScratch();
-    const cipher = new CheckedSkcipher(xtsAes(() => core(scratch)));
+    const cipher = new CheckedSkcipher(xtsAes({ create: () => core(scratch), computedBy: "" }));
     cipher.setKey(KEY);
     const data = noise(65536);
     cipher.decrypt(data, data, 512, limbs(1n));
@@ -58,7 +58,9 @@ describe("clear()", () => {
 
   test("happens before the next key is set", () => {
     const { cipher, cleared } = spyCipher();
-    const skcipher = new CheckedSkcipher(xtsAes(() => new XtsCore(cipher, createJsXtsScratch())));
+    const skcipher = new CheckedSkcipher(
+      xtsAes({ create: () => new XtsCore(cipher, createJsXtsScratch()), computedBy: "" }),
+    );
     skcipher.setKey(KEY);
     skcipher.setKey(KEY);
     expect(cleared).toEqual([true, true, true, false, false, false]);
@@ -85,7 +87,7 @@ function collectOpensslResults(): Buffer[] {
 
 test.each([512, 65536])("nothing of data units of %i bytes stays in what OpenSSL returned", (dataUnitBytes) => {
   const results = collectOpensslResults();
-  const cipher = new CheckedSkcipher(xtsAes(() => new NodeXtsCore(createJsXtsScratch())));
+  const cipher = new CheckedSkcipher(xtsAes({ create: () => new NodeXtsCore(createJsXtsScratch()), computedBy: "" }));
   cipher.setKey(KEY);
   const data = noise(65536);
   cipher.encrypt(data, data, dataUnitBytes, limbs(1n));
@@ -97,7 +99,9 @@ test.each([512, 65536])("nothing of data units of %i bytes stays in what OpenSSL
 
 test.each([0, 1, 2])("when making transform %i of a key fails, those made before it are cleared", (failAt) => {
   const { cipher, cleared } = spyCipher(failAt);
-  const skcipher = new CheckedSkcipher(xtsAes(() => new XtsCore(cipher, createJsXtsScratch())));
+  const skcipher = new CheckedSkcipher(
+    xtsAes({ create: () => new XtsCore(cipher, createJsXtsScratch()), computedBy: "" }),
+  );
   expect(() => skcipher.setKey(KEY)).toThrow("out of memory");
   expect(cleared).toEqual(Array(failAt).fill(true));
   const data = new Uint8Array(512);

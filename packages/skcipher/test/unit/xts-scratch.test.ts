@@ -1,8 +1,9 @@
 import { readFileSync } from "node:fs";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { generate } from "../../assembly/build.js";
+import { CHUNK_BYTES } from "../../src/chunk.js";
 import { createFastestXtsScratch, createWasmXtsScratch } from "../../src/node/wasm-xts-scratch.js";
-import { createJsXtsScratch, XTS_CHUNK_BYTES, XTS_TWEAKS_BYTES } from "../../src/xts-scratch.js";
+import { createJsXtsScratch, XTS_TWEAKS_BYTES } from "../../src/xts-scratch.js";
 import { noise } from "../support.js";
 
 afterEach(() => vi.unstubAllGlobals());
@@ -24,7 +25,7 @@ describe.each([
   test("says so, and has room for a chunk and its tweaks", () => {
     const scratch = create();
     expect(scratch.kind).toBe(name);
-    expect(scratch.data).toHaveLength(XTS_CHUNK_BYTES);
+    expect(scratch.data).toHaveLength(CHUNK_BYTES);
     expect(scratch.tweaks).toHaveLength(XTS_TWEAKS_BYTES);
   });
 
@@ -35,7 +36,7 @@ describe.each([
     [3, 32],
   ])("adds powers of alpha to %i data units of %i blocks, and to nothing else", (dataUnits, blocks) => {
     const scratch = create();
-    const [data, tweaks] = [noise(XTS_CHUNK_BYTES, 3), noise(XTS_TWEAKS_BYTES, 5)];
+    const [data, tweaks] = [noise(CHUNK_BYTES, 3), noise(XTS_TWEAKS_BYTES, 5)];
     scratch.data.set(data);
     scratch.tweaks.set(tweaks);
     scratch.mask(dataUnits, blocks);

@@ -22,9 +22,19 @@ class EcbTransform implements BlockTransform {
   }
 }
 
+function opensslEcb(name: string, keyBytes: number): BlockCipher {
+  return {
+    keyBytes,
+    encryptor: (key) => new EcbTransform(createCipheriv(name, key, null)),
+    decryptor: (key) => new EcbTransform(createDecipheriv(name, key, null)),
+  };
+}
+
+/** AES-128 of the OpenSSL inside node. */
+export const opensslAes128: BlockCipher = opensslEcb("aes-128-ecb", 16);
+
 /** AES-256 of the OpenSSL inside node. */
-export const opensslAes256: BlockCipher = {
-  keyBytes: 32,
-  encryptor: (key) => new EcbTransform(createCipheriv("aes-256-ecb", key, null)),
-  decryptor: (key) => new EcbTransform(createDecipheriv("aes-256-ecb", key, null)),
-};
+export const opensslAes256: BlockCipher = opensslEcb("aes-256-ecb", 32);
+
+/** SM4 of the OpenSSL inside node. */
+export const opensslSm4: BlockCipher = opensslEcb("sm4-ecb", 16);
