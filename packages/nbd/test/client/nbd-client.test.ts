@@ -8,6 +8,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { NbdClient, NbdFlag } from "../../src/index.js";
 import { Fixture, pattern, settle, stopFixturesAfterEach } from "../support/fixture.js";
 import { GREETING, hex } from "../support/raw-client.js";
+import { SmallServer } from "../support/small-server.js";
 
 stopFixturesAfterEach();
 
@@ -188,6 +189,28 @@ describe("NbdClient with another server", () => {
     expect(client.blockSizes).toEqual({ minimum: 1, preferred: 4096, maximum: 32 * MIB });
     expect(await client.read(0, 2)).toEqual(new Uint8Array([0xaa, 0xbb]));
     client.destroy();
+  });
+
+  it("cuts reads and writes to the maximum the server announces", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "nbd-client-"));
+    const [maximumBytes, medium] = [64 * 1024, pattern(2 * MIB, 9)];
+    const server = await SmallServer.start(join(folder, "s"), medium, maximumBytes);
+    cleanups.push(async () => {
+      await server.stop();
+      await rm(folder, { recursive: true });
+    });
+    const client = await NbdClient.connect({ unix: join(folder, "s") }, { exportName: "" });
+    expect(client.blockSizes).toEqual({ minimum: 1, preferred: 4096, maximum: maximumBytes });
+    const data = pattern(MIB, 4);
+    await client.write(1000, data);
+    expect(Buffer.compare(medium.subarray(1000, 1000 + MIB), data)).toBe(0);
+    expect(Buffer.compare(await client.read(1000, MIB), data)).toBe(0);
+    await client.close();
+    const offsets = Array.from({ length: 16 }, (_, index) => 1000 + index * maximumBytes);
+    expect(server.seen).toEqual([
+      ...offsets.map((offset) => ({ type: 1, offset, bytes: maximumBytes })),
+      ...offsets.map((offset) => ({ type: 0, offset, bytes: maximumBytes })),
+    ]);
   });
 
   it.each([

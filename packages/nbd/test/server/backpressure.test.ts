@@ -6,7 +6,7 @@ import { hex, replyHex, requestHex } from "../support/raw-client.js";
 stopFixturesAfterEach();
 
 const MIB = 1 << 20;
-const [READ, WRITE] = [0, 1] as const;
+const [READ, WRITE, FLUSH] = [0, 1, 3] as const;
 
 function cookie(index: number): string {
   return index.toString(16).padStart(16, "0");
@@ -63,6 +63,25 @@ describe("backpressure", () => {
     }
     expect(Math.max(...peaks)).toBe(3 * MIB);
     expect(Buffer.compare(fixture.disk.medium.subarray(3 * MIB, 4 * MIB), data.subarray(0, MIB))).toBe(0);
+  });
+
+  it("bounds the memory of a burst after requests without data, which reuse those of large ones", async () => {
+    const fixture = await Fixture.start({ disk: { bytes: 8 * MIB }, maxInFlight: 16, maxInFlightBytes: 2 * MIB });
+    const client = await fixture.raw();
+    expect((await client.request({ type: READ, bytes: MIB }, undefined, MIB)).error).toBe(0);
+    for (let flush = 0; flush < 32; flush++) expect((await client.request({ type: FLUSH })).error).toBe(0);
+    fixture.disk.manual = true;
+    const data = pattern(MIB);
+    for (let index = 0; index < 8; index++) {
+      const header = requestHex({ type: WRITE, offset: index * MIB, bytes: MIB, cookie: cookie(index) });
+      client.send(Buffer.concat([hex(header), data]));
+    }
+    await fixture.until(() => fixture.disk.held.length === 2);
+    await settle(200);
+    expect(fixture.server.inFlightBytes).toBe(2 * MIB);
+    fixture.disk.manual = false;
+    fixture.disk.releaseAll();
+    await client.read(8 * 16);
   });
 
   it.each([

@@ -89,6 +89,41 @@ describe("requests that are no multiple of the data unit", () => {
     expect(fixture.disk.medium.subarray(0, 512)).toEqual(pattern(512, 2));
   });
 
+  it("make a write of the block through the whole disk wait for a cycle in a partition", async () => {
+    const fixture = await Fixture.start({ disk: { manual: true }, partitionStart: 8 });
+    const [whole, part] = [await fixture.raw(), await fixture.raw("part")];
+    part.send(writeBytes(100, pattern(10, 1)));
+    await fixture.until(() => fixture.disk.held.length === 1);
+    whole.send(writeBytes(BLOCK, pattern(512, 2)));
+    whole.send(writeBytes(0, pattern(512, 3)));
+    await fixture.until(() => fixture.disk.held.length === 2);
+    await settle();
+    expect(fixture.disk.seen.map(({ op, offset }) => [op, offset])).toEqual([
+      [ReqOp.READ, BLOCK],
+      [ReqOp.WRITE, 0],
+    ]);
+    fixture.disk.manual = false;
+    fixture.disk.releaseAll();
+    await Promise.all([part.read(16), whole.read(32)]);
+    expect(fixture.disk.medium.subarray(BLOCK, BLOCK + 512)).toEqual(pattern(512, 2));
+  });
+
+  it("make a cycle in a partition wait for a write of its block through the whole disk", async () => {
+    const fixture = await Fixture.start({ disk: { manual: true }, partitionStart: 8 });
+    const [whole, part] = [await fixture.raw(), await fixture.raw("part")];
+    whole.send(writeBytes(BLOCK, pattern(512, 2)));
+    await fixture.until(() => fixture.disk.held.length === 1);
+    part.send(writeBytes(100, pattern(10, 1)));
+    await settle();
+    expect(fixture.disk.seen.map(({ op }) => op)).toEqual([ReqOp.WRITE]);
+    fixture.disk.manual = false;
+    fixture.disk.releaseAll();
+    await part.read(16);
+    const expected = pattern(512, 2);
+    expected.set(pattern(10, 1), 100);
+    expect(fixture.disk.medium.subarray(BLOCK, BLOCK + 512)).toEqual(expected);
+  });
+
   it("make a cycle wait for a write of its block that is under way", async () => {
     const fixture = await Fixture.start({ disk: { manual: true } });
     const [one, two] = [await fixture.raw(), await fixture.raw()];

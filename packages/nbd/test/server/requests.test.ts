@@ -190,6 +190,30 @@ describe("refused requests", () => {
   });
 });
 
+describe("a request of several bios", () => {
+  it.each([
+    ["read", "first", READ, 0],
+    ["read", "last", READ, 1],
+    ["write", "first", WRITE, 0],
+    ["write", "last", WRITE, 1],
+  ] as const)("a %s fails when the %s to end does", async (_what, _which, type, failing) => {
+    const fixture = await Fixture.start({ disk: { bytes: 4 * MIB, manual: true } });
+    const client = await fixture.raw();
+    const payload = pattern(type === WRITE ? 2 * MIB : 0);
+    const dataBytes = type === READ ? 2 * MIB : 0;
+    const answer = client.request({ type, bytes: 2 * MIB }, payload, dataBytes);
+    await fixture.until(() => fixture.disk.held.length === 2);
+    for (const index of [0, 1]) {
+      fixture.disk.statusOf = () => (index === failing ? BlkStatus.MEDIUM : BlkStatus.OK);
+      fixture.disk.release();
+    }
+    expect((await answer).error).toBe(EIO);
+    fixture.disk.manual = false;
+    fixture.disk.statusOf = () => BlkStatus.OK;
+    expect((await client.request({ type, bytes: 2 * MIB }, payload, dataBytes)).error).toBe(0);
+  });
+});
+
 describe("streams", () => {
   it("closes on a bad request magic, after the replies that are due", async () => {
     const fixture = await Fixture.start();

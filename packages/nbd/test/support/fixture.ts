@@ -14,6 +14,8 @@ export interface FixtureOptions extends Partial<Omit<NbdServerOptions, "exports"
   /** Encrypts (xors) with data units of this size. */
   dataUnitBytes?: number;
   readOnly?: boolean;
+  /** Exports a partition of the disk too, as "part", from this sector on. */
+  partitionStart?: number;
 }
 
 /** A server on a unix socket over an array, with everything a test may look at. */
@@ -31,7 +33,7 @@ export class Fixture {
   #stopped = false;
 
   private constructor(folder: string, options: FixtureOptions) {
-    const { disk, dataUnitBytes, readOnly, ...serverOptions } = options;
+    const { disk, dataUnitBytes, readOnly, partitionStart, ...serverOptions } = options;
     this.folder = folder;
     this.address = { unix: join(folder, "nbd.sock") };
     this.disk = new ArrayDisk(this.layer, { bytes: 1 << 20, ...disk });
@@ -41,12 +43,18 @@ export class Fixture {
       exports: [
         { name: "disk", volume: this.volume, description: "a test disk", ...(readOnly && { readOnly }) },
         { name: "other", volume: this.volume },
+        ...(partitionStart === undefined ? [] : [{ name: "part", volume: this.#partition(partitionStart) }]),
       ],
       onEvent: (event) => {
         this.events.push(event);
         for (const wake of this.#eventWaiters.splice(0)) wake();
       },
     });
+  }
+
+  #partition(startSector: number): Volume {
+    const { disk, sectorCount } = this.disk.bdev;
+    return new Volume(disk.partition("array0p1", startSector, sectorCount - startSector));
   }
 
   static async start(options: FixtureOptions = {}): Promise<Fixture> {
