@@ -3,6 +3,12 @@ import type { BlockLayer } from "./block-layer.js";
 import { BlkError } from "./errors.js";
 import { BlkStatus } from "./status.js";
 
+/** Bits of `CryptoConfig.flags`. */
+export const CryptoCfgFlag = {
+  /** Hardware may serve the key. Without it only software does. @kernel include/linux/blk-crypto.h: BLK_CRYPTO_CFG_ALLOW_HW */
+  ALLOW_HW: 0x1,
+} as const;
+
 /** What a device must be able to do for a key to work on it. @kernel include/linux/blk-crypto.h: blk_crypto_config */
 export interface CryptoConfig {
   /** Number of the mode in the kernel's table, 1 for AES-256-XTS. */
@@ -13,6 +19,8 @@ export interface CryptoConfig {
   readonly dunBytes: number;
   /** Raw bytes, or a blob that only the hardware can unwrap. */
   readonly keyType: "raw" | "hw-wrapped";
+  /** Of `CryptoCfgFlag`. @default ALLOW_HW */
+  readonly flags?: number;
 }
 
 /** A key as the block layer sees it: an identity and what it asks of a device, never its bytes. */
@@ -20,6 +28,9 @@ export interface CryptoKeyRef extends CryptoConfig {
   /** log2 of `dataUnitBytes`. */
   readonly dataUnitBits: number;
 }
+
+/** A directory of sysfs: what each file says now, by its path. @kernel include/linux/sysfs.h: attribute_group */
+export type SysfsFiles = ReadonlyMap<string, () => string>;
 
 /** A programmed slot of a device's crypto engine. */
 export interface Keyslot {
@@ -38,6 +49,8 @@ export class KeyslotWaiter {
   key: CryptoKeyRef | null = null;
   /** The slot held: set when granted, null for profiles without slots; cleared by the owner when it puts the slot. */
   slot: Keyslot | null = null;
+  /** The profile's: when `getKeyslot` answered KEYSLOT_PENDING, on the executor's clock. */
+  waitingSinceMs = 0;
   /** Called once after KEYSLOT_PENDING, with OK and `slot` set, or with why there is none. */
   readonly granted: (status: BlkStatus) => void;
 
@@ -52,7 +65,11 @@ export class KeyslotWaiter {
  * @kernel include/linux/blk-crypto-profile.h: blk_crypto_profile
  */
 export interface CryptoProfile {
-  /** Whether the device itself can do this. @kernel block/blk-crypto-profile.c: __blk_crypto_cfg_supported */
+  /**
+   * Whether the device itself can do this, and may: never without ALLOW_HW.
+   *
+   * @kernel block/blk-crypto.c: blk_crypto_config_supported_natively
+   */
   supports(config: CryptoConfig): boolean;
   /** @kernel block/blk-crypto-profile.c: blk_crypto_get_keyslot */
   getKeyslot(waiter: KeyslotWaiter): KeyslotResult;
@@ -60,6 +77,12 @@ export interface CryptoProfile {
   putKeyslot(slot: Keyslot): void;
   /** Removes a key from every slot; failures are traced, the key is gone all the same. May wait. */
   evictKey(key: CryptoKeyRef): Promise<void>;
+  /**
+   * The files of `queue/crypto`: a disk asks once, when it comes into being. Without them there is no such directory.
+   *
+   * @kernel block/blk-crypto-sysfs.c: blk_crypto_sysfs_register
+   */
+  sysfsFiles?(): SysfsFiles;
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { SysfsFiles } from "./blk-crypto.js";
 import { BlockDevice } from "./block-device.js";
 import { DiskStats } from "./disk-stats.js";
 import { BlkError } from "./errors.js";
@@ -23,12 +24,20 @@ export class GenDisk {
   readonly queue: RequestQueue;
   /** The whole disk. */
   readonly part0: BlockDevice;
+  /**
+   * `queue/crypto` of sysfs, null when the queue had no crypto profile as the disk came into being: one it gets later
+   * makes no directory.
+   *
+   * @kernel block/blk-crypto-sysfs.c: blk_crypto_sysfs_register
+   */
+  readonly cryptoSysfs: SysfsFiles | null;
 
   constructor(options: GenDiskOptions) {
     this.name = options.name;
     this.queue = options.queue;
     const readOnly = options.readOnly ?? false;
     this.part0 = new BlockDevice(this, options.name, 0, options.sectorCount, readOnly, new DiskStats(null));
+    this.cryptoSysfs = this.queue.cryptoProfile.sysfsFiles?.() ?? null;
     this.queue.disk = this;
   }
 

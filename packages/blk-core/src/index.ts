@@ -13,6 +13,7 @@ export { BioSet } from "./bio-set.js";
 export { BioVec, BvecIter, type BvecPosition } from "./bio-vec.js";
 export { type CloneBioSetup, insertClonedRequest, prepClone, unprepClone } from "./blk-clone.js";
 export {
+  CryptoCfgFlag,
   type CryptoConfig,
   type CryptoFallback,
   type CryptoKeyRef,
@@ -21,6 +22,7 @@ export {
   type Keyslot,
   type KeyslotResult,
   KeyslotWaiter,
+  type SysfsFiles,
 } from "./blk-crypto.js";
 export { executeRqNowait, rqAppendBio } from "./blk-map.js";
 export { BlkMqQueue } from "./blk-mq.js";
@@ -63,6 +65,6 @@ export { type FailAlloc, Pool, PoolWaiter } from "./pool.js";
 export { RequestQueue } from "./request-queue.js";
 export { type StackedLimits, stackIntegrity, stackingLimits, stackLimits } from "./stack-limits.js";
 export { BlkStatus, errnoToStatus, statusName, statusToErrno } from "./status.js";
-export { BlockTracepoints, type Tracepoint } from "./tracepoint.js";
+export { BlockTracepoints, Tracepoint } from "./tracepoint.js";
 export { validateLimits } from "./validate-limits.js";
 export { Volume, type VolumeCrypt } from "./volume.js";
