@@ -110,7 +110,7 @@ export class BlkCryptoFallback implements CryptoFallback {
    */
   startUsingKey(key: CryptoKeyRef): void {
     const { keyslots } = this.#parts;
-    if (!keyslots.profile.supports(key)) {
+    if (!keyslots.profile.capabilities.match(key)) {
       throw new BlkError(
         "EOPNOTSUPP",
         "blk_crypto_start_using_key",
@@ -150,7 +150,7 @@ export class BlkCryptoFallback implements CryptoFallback {
   #check(bio: Bio): BlkStatus {
     const { keyslots, layer } = this.#parts;
     const key = bio.cryptCtx!.key!;
-    if (!keyslots.profile.supports(key)) return BlkStatus.NOTSUPP;
+    if (!keyslots.profile.capabilities.match(key)) return BlkStatus.NOTSUPP;
     if (!keyslots.isStarted(key.modeNum)) {
       layer.tracer?.trace("blk_crypto_fallback_bio_prep", { modeNum: key.modeNum, error: "mode not started" });
       return BlkStatus.IOERR;

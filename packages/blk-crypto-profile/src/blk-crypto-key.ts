@@ -1,4 +1,5 @@
-import { BlkError, type CryptoKeyRef } from "@inlinecrypt/blk-core";
+import { BlkBug, BlkError, CryptoCfgFlag, type CryptoKeyRef } from "@inlinecrypt/blk-core";
+import type { CryptoKeyType } from "./crypto-capabilities.js";
 import { type CryptoMode, type CryptoModeName, cryptoModeByName, cryptoModeByNum } from "./crypto-modes.js";
 
 /** Longest hardware-wrapped key. @kernel include/linux/blk-crypto.h: BLK_CRYPTO_MAX_HW_WRAPPED_KEY_SIZE */
@@ -16,7 +17,13 @@ export interface BlkCryptoKeyOptions {
   /** Bytes of the largest DUN the key will be used with, 1 to the mode's IV length. */
   dunBytes: number;
   /** @default "raw" */
-  keyType?: "raw" | "hw-wrapped";
+  keyType?: CryptoKeyType;
+  /**
+   * Bits of `CryptoCfgFlag`. Without ALLOW_HW software serves the key even on hardware that could; a wrapped key needs it.
+   *
+   * @default CryptoCfgFlag.ALLOW_HW
+   */
+  flags?: number;
 }
 
 /**
@@ -34,7 +41,8 @@ export class BlkCryptoKey implements CryptoKeyRef {
   readonly dataUnitBytes: number;
   readonly dataUnitBits: number;
   readonly dunBytes: number;
-  readonly keyType: "raw" | "hw-wrapped";
+  readonly keyType: CryptoKeyType;
+  readonly flags: number;
   /** Length of the key. */
   readonly keyBytes: number;
   readonly #bytes: Uint8Array;
@@ -46,16 +54,18 @@ export class BlkCryptoKey implements CryptoKeyRef {
    * @kernel block/blk-crypto.c: blk_crypto_init_key
    */
   constructor(options: BlkCryptoKeyOptions) {
-    const { mode, bytes, dataUnitBytes, dunBytes, keyType = "raw" } = options;
+    const { mode, bytes, dataUnitBytes, dunBytes, keyType = "raw", flags = CryptoCfgFlag.ALLOW_HW } = options;
     this.mode = typeof mode === "string" ? cryptoModeByName(mode) : cryptoModeByNum(mode.num);
     checkKeyLength(this.mode, keyType, bytes.length);
     checkDunBytes(this.mode, dunBytes);
     checkDataUnit(dataUnitBytes);
+    checkFlags(keyType, flags);
     this.modeNum = this.mode.num;
     this.dataUnitBytes = dataUnitBytes;
     this.dataUnitBits = 31 - Math.clz32(dataUnitBytes);
     this.dunBytes = dunBytes;
     this.keyType = keyType;
+    this.flags = flags;
     this.keyBytes = bytes.length;
     this.#bytes = new Uint8Array(bytes);
   }
@@ -95,6 +105,12 @@ export function assertUsableKey(key: BlkCryptoKey): void {
   }
 }
 
+/** The block layer knows keys as references; profiles are where their bytes are needed. */
+export function asBlkCryptoKey(key: CryptoKeyRef): BlkCryptoKey {
+  if (key instanceof BlkCryptoKey) return key;
+  throw new BlkBug("a key reached a crypto profile that is no BlkCryptoKey");
+}
+
 /** Looks at every byte whatever it finds: the time says nothing about the key. */
 function halvesEqual(bytes: Uint8Array): boolean {
   const half = bytes.length / 2;
@@ -125,6 +141,11 @@ function checkDunBytes(mode: CryptoMode, dunBytes: number): void {
 function checkDataUnit(bytes: number): void {
   const isPowerOfTwo = Number.isInteger(bytes) && bytes > 0 && (bytes & (bytes - 1)) === 0;
   if (!isPowerOfTwo || bytes > MAX_DATA_UNIT_BYTES) refuse(`dataUnitBytes is ${bytes}, expected a power of two`);
+}
+
+function checkFlags(keyType: CryptoKeyType, flags: number): void {
+  if (flags !== 0 && flags !== CryptoCfgFlag.ALLOW_HW) refuse(`flags are ${flags}, expected ALLOW_HW (1) or 0`);
+  if (keyType === "hw-wrapped" && flags === 0) refuse("a wrapped key needs the flag ALLOW_HW: no software can use it");
 }
 
 function refuse(message: string): never {

@@ -1,5 +1,7 @@
 import { BlkBug, BlkError, type BlockDevice, type CryptoConfig } from "@inlinecrypt/blk-core";
 import type { BlkCryptoKey } from "./blk-crypto-key.js";
+import { blkCryptoProfileOf } from "./blk-crypto-profile.js";
+import { SW_SECRET_BYTES } from "./ll-ops.js";
 
 /**
  * Whether a key of this configuration may work on the device: the device can do it, or software may. Software still
@@ -47,4 +49,26 @@ export function blkCryptoStartUsingKey(bdev: BlockDevice, key: BlkCryptoKey): vo
  */
 export async function blkCryptoEvictKey(bdev: BlockDevice, key: BlkCryptoKey): Promise<void> {
   await Promise.all([bdev.queue.cryptoProfile.evictKey(key), bdev.queue.layer.cryptoFallback.evictKey(key)]);
+}
+
+/**
+ * The secret that software may use beside a hardware-wrapped key, 32 bytes; `ephKey` is the ephemeral blob that I/O
+ * uses. It says nothing about the key that encrypts. The caller wipes it.
+ *
+ * @throws BlkError EOPNOTSUPP when the device takes no wrapped keys or cannot derive it, EBADMSG for a bad blob.
+ * @kernel block/blk-crypto-profile.c: blk_crypto_derive_sw_secret
+ */
+export async function blkCryptoDeriveSwSecret(bdev: BlockDevice, ephKey: Uint8Array): Promise<Uint8Array> {
+  const profile = blkCryptoProfileOf(bdev.queue);
+  if (profile === null) {
+    throw new BlkError("EOPNOTSUPP", "blk_crypto_derive_sw_secret", `${bdev.name} does not encrypt`);
+  }
+  const swSecret = new Uint8Array(SW_SECRET_BYTES);
+  try {
+    await profile.wrappedKeys.deriveSwSecret(ephKey, swSecret);
+  } catch (error) {
+    swSecret.fill(0);
+    throw error;
+  }
+  return swSecret;
 }

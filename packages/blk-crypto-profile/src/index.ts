@@ -6,6 +6,7 @@
 export {
   blkCryptoConfigSupported,
   blkCryptoConfigSupportedNatively,
+  blkCryptoDeriveSwSecret,
   blkCryptoEvictKey,
   blkCryptoStartUsingKey,
 } from "./blk-crypto.js";
@@ -13,9 +14,16 @@ export { assertUsableKey, BlkCryptoKey, type BlkCryptoKeyOptions, MAX_HW_WRAPPED
 export {
   BlkCryptoProfile,
   type BlkCryptoProfileOptions,
-  type CryptoCapabilities,
-  type KeyslotInfo,
+  blkCryptoProfileOf,
+  devmBlkCryptoProfileInit,
 } from "./blk-crypto-profile.js";
+export { formatSysfs, queueCryptoSysfs } from "./blk-crypto-sysfs.js";
+export {
+  blkCryptoHasCapabilities,
+  CryptoCapabilities,
+  type CryptoCapabilitiesOptions,
+  type CryptoKeyType,
+} from "./crypto-capabilities.js";
 export {
   BLK_ENCRYPTION_MODE_MAX,
   type CryptoMode,
@@ -24,4 +32,10 @@ export {
   cryptoModeByNum,
   cryptoModes,
 } from "./crypto-modes.js";
+export type { CryptoTracepoints } from "./crypto-tracepoints.js";
+export { Device } from "./device.js";
+export { formatSlotTable } from "./format-slot-table.js";
+export type { KeyslotInfo } from "./keyslot.js";
 export { type LlOps, NO_SLOT, SW_SECRET_BYTES, type WrappedKeyOps } from "./ll-ops.js";
+export type { RuntimePm } from "./runtime-pm.js";
+export type { WrappedKeys } from "./wrapped-keys.js";

@@ -1,4 +1,25 @@
 import type { CryptoKeyRef, Keyslot } from "@inlinecrypt/blk-core";
+import { asBlkCryptoKey } from "./blk-crypto-key.js";
+import type { CryptoModeName } from "./crypto-modes.js";
+
+/** One slot, for people to look at. */
+export interface KeyslotInfo {
+  slotIndex: number;
+  /** Mode and data unit of the key it holds; null when empty. */
+  key: { mode: CryptoModeName; dataUnitBytes: number } | null;
+  /** I/O that uses it now. */
+  references: number;
+  /** How often a key has been programmed into it. */
+  programmings: number;
+  /** How often I/O has found its key in it. */
+  hits: number;
+  /** How often I/O got it only after a while: all slots were in use, or the driver took its time. */
+  waits: number;
+  /** How often a key was evicted from it; being replaced by another is a programming. */
+  evictions: number;
+  /** The longest of those waits, in milliseconds of the executor's clock. */
+  longestWaitMs: number;
+}
 
 /** A slot as its profile keeps it. @kernel block/blk-crypto-profile.c: blk_crypto_keyslot */
 export class ProfileKeyslot implements Keyslot {
@@ -7,47 +28,28 @@ export class ProfileKeyslot implements Keyslot {
   key: CryptoKeyRef | null = null;
   /** I/O that uses it now; 0: idle. */
   references = 0;
-  /** Successful programmings so far. */
-  programmings = 0;
   /** Neighbours in `IdleSlots`. */
   nextIdle: ProfileKeyslot | null = null;
   prevIdle: ProfileKeyslot | null = null;
+  // As in `KeyslotInfo`.
+  programmings = 0;
+  hits = 0;
+  waits = 0;
+  evictions = 0;
+  longestWaitMs = 0;
 
   constructor(slotIndex: number) {
     this.slotIndex = slotIndex;
   }
-}
 
-/**
- * The idle slots in the order in which their last reference was dropped. A slot that is got again stays linked until
- * `oldest` comes across it: one that is got and put over and over, as most are, then costs no relinking.
- */
-export class IdleSlots {
-  #first: ProfileKeyslot | null = null;
-  #last: ProfileKeyslot | null = null;
-
-  /** The idle slot that is next to be replaced; it keeps its place. Null: all are in use. */
-  oldest(): ProfileKeyslot | null {
-    while (this.#first !== null && this.#first.references > 0) this.remove(this.#first);
-    return this.#first;
+  countWait(waitedMs: number): void {
+    this.waits++;
+    this.longestWaitMs = Math.max(this.longestWaitMs, waitedMs);
   }
 
-  /** The slot has just fallen idle: it is the last to be replaced. */
-  append(slot: ProfileKeyslot): void {
-    if (slot === this.#last) return;
-    if (slot.prevIdle !== null || slot === this.#first) this.remove(slot);
-    slot.prevIdle = this.#last;
-    if (this.#last === null) this.#first = slot;
-    else this.#last.nextIdle = slot;
-    this.#last = slot;
-  }
-
-  remove(slot: ProfileKeyslot): void {
-    if (slot.prevIdle === null) this.#first = slot.nextIdle;
-    else slot.prevIdle.nextIdle = slot.nextIdle;
-    if (slot.nextIdle === null) this.#last = slot.prevIdle;
-    else slot.nextIdle.prevIdle = slot.prevIdle;
-    slot.nextIdle = null;
-    slot.prevIdle = null;
+  info(): KeyslotInfo {
+    const { slotIndex, key, references, programmings, hits, waits, evictions, longestWaitMs } = this;
+    const shown = key && { mode: asBlkCryptoKey(key).mode.name, dataUnitBytes: key.dataUnitBytes };
+    return { slotIndex, key: shown, references, programmings, hits, waits, evictions, longestWaitMs };
   }
 }

@@ -1,0 +1,304 @@
+import {
+  BlkBug,
+  BlkStatus,
+  type BlockLayer,
+  type CryptoKeyRef,
+  KEYSLOT_PENDING,
+  type Keyslot,
+  type KeyslotResult,
+  type KeyslotWaiter,
+  WorkItem,
+} from "@inlinecrypt/blk-core";
+import { asBlkCryptoKey } from "./blk-crypto-key.js";
+import { CryptoTracepoints } from "./crypto-tracepoints.js";
+import { HwAccess, type HwClient } from "./hw-access.js";
+import { IdleSlots } from "./idle-slots.js";
+import { type KeyslotInfo, ProfileKeyslot } from "./keyslot.js";
+import { type LlOps, NO_SLOT } from "./ll-ops.js";
+import { codeOfError, statusOfError } from "./op-error.js";
+import type { RuntimePm } from "./runtime-pm.js";
+import { WaiterList } from "./waiter-list.js";
+
+/**
+ * Which key is in which keyslot, and who waits for one.
+ *
+ * A key that is in a slot is used there, by any number of requests at a time, without asking the driver. Otherwise the
+ * slot unused for longest is programmed; while all are in use, I/O waits, first come first served.
+ *
+ * @kernel block/blk-crypto-profile.c
+ */
+export class KeyslotManager implements HwClient {
+  readonly slotCount: number;
+  readonly hw: HwAccess;
+  readonly tracepoints: CryptoTracepoints = new CryptoTracepoints();
+  readonly #layer: BlockLayer;
+  readonly #llOps: LlOps;
+  readonly #slots: ProfileKeyslot[] = [];
+  readonly #idle = new IdleSlots();
+  readonly #waiters = new WaiterList();
+  readonly #ready = new WaiterList();
+  readonly #serveWork = new WorkItem(() => this.#serveWaiters());
+  readonly #tryReuseFor = (waiter: KeyslotWaiter): boolean => this.#tryReuse(waiter);
+  /** Where the last key was found; most I/O asks for the same again. */
+  #lastUsed: ProfileKeyslot | null = null;
+  /** The hardware has lost its keys: what the slots say is not true yet. */
+  #reprogramming = false;
+
+  constructor(layer: BlockLayer, llOps: LlOps, slotCount: number, dev: RuntimePm | null) {
+    this.#layer = layer;
+    this.#llOps = llOps;
+    this.slotCount = slotCount;
+    this.hw = new HwAccess(dev, this);
+    for (let slotIndex = 0; slotIndex < slotCount; slotIndex++) {
+      const slot = new ProfileKeyslot(slotIndex);
+      this.#slots.push(slot);
+      this.#idle.append(slot);
+    }
+  }
+
+  /** @kernel block/blk-crypto-profile.c: blk_crypto_get_keyslot */
+  get(waiter: KeyslotWaiter): KeyslotResult {
+    waiter.slot = null;
+    if (this.slotCount === 0) return BlkStatus.OK;
+    if (this.#tryReuse(waiter)) return BlkStatus.OK;
+    const result = this.#programNowOrWait(waiter);
+    if (result === KEYSLOT_PENDING) {
+      waiter.waitingSinceMs = this.#layer.executor.nowMs();
+      this.tracepoints.keyslotWait.emit?.(asBlkCryptoKey(waiter.key!));
+    }
+    return result;
+  }
+
+  /** @kernel block/blk-crypto-profile.c: blk_crypto_put_keyslot */
+  put(keyslot: Keyslot): void {
+    const slot = keyslot as ProfileKeyslot;
+    if (slot.references === 0) throw new BlkBug(`keyslot ${slot.slotIndex} is put more often than got`);
+    slot.references--;
+    if (slot.references > 0) return;
+    this.#idle.append(slot);
+    this.#wakeWaiters();
+  }
+
+  /** @kernel block/blk-crypto-profile.c: __blk_crypto_evict_key */
+  async evict(key: CryptoKeyRef): Promise<void> {
+    if (this.slotCount === 0 && this.#llOps.keyslotEvict === undefined) return;
+    try {
+      await this.hw.run(() => this.#evict(key));
+    } catch (error) {
+      // The device does not wake. Whoever evicts a key forgets it, so its slot must.
+      this.#trace("blk_crypto_evict_key", this.#find(key)?.slotIndex ?? NO_SLOT, codeOfError(error));
+      await this.hw.runLocked(() => void this.#unlink(key));
+    }
+  }
+
+  /** @kernel block/blk-crypto-profile.c: blk_crypto_reprogram_all_keys */
+  reprogramAll(): Promise<void> {
+    return this.hw.runLocked(async () => {
+      this.#reprogramming = true;
+      try {
+        for (const slot of this.#slots) if (slot.key !== null) await this.#reprogram(slot, slot.key);
+      } finally {
+        this.#reprogramming = false;
+      }
+    });
+  }
+
+  /** The slots as they are now, for display. */
+  table(): KeyslotInfo[] {
+    return this.#slots.map((slot) => slot.info());
+  }
+
+  /** @throws BlkBug while a low-level op runs, or I/O uses a slot or waits for one. */
+  destroy(): void {
+    const refuse = (why: string): never => {
+      throw new BlkBug(`a crypto profile is destroyed while ${why}`);
+    };
+    if (this.#waiters.first !== null) refuse("I/O waits for its keyslots");
+    if (this.hw.isBusy) refuse("a low-level op runs");
+    for (const slot of this.#slots) if (slot.references > 0) refuse(`keyslot ${slot.slotIndex} is in use`);
+    for (const slot of this.#slots) slot.key = null;
+    this.#lastUsed = null;
+  }
+
+  /** For `HwAccess`. */
+  hwFree(): void {
+    this.#wakeWaiters();
+  }
+
+  /** For `HwAccess`: I/O fails that has waited for the device to wake; the next tries anew. */
+  resumeFailed(status: BlkStatus): void {
+    const waiter = this.#waiters.shift();
+    if (waiter !== null) this.#answer(waiter, status);
+    this.#wakeWaiters();
+  }
+
+  /** A linear search: no allocation, and slots are few. */
+  #find(key: CryptoKeyRef): ProfileKeyslot | null {
+    if (this.#lastUsed?.key === key) return this.#lastUsed;
+    for (let slotIndex = 0; slotIndex < this.#slots.length; slotIndex++) {
+      if (this.#slots[slotIndex]!.key === key) return this.#slots[slotIndex]!;
+    }
+    return null;
+  }
+
+  /** @kernel block/blk-crypto-profile.c: blk_crypto_find_and_grab_keyslot */
+  #tryReuse(waiter: KeyslotWaiter): boolean {
+    const slot = this.#reprogramming ? null : this.#find(waiter.key!);
+    if (slot === null) return false;
+    slot.hits++;
+    this.#take(slot, waiter);
+    return true;
+  }
+
+  #take(slot: ProfileKeyslot, waiter: KeyslotWaiter): void {
+    slot.references++;
+    waiter.slot = slot;
+    this.#lastUsed = slot;
+  }
+
+  #programNowOrWait(waiter: KeyslotWaiter): KeyslotResult {
+    const isNext = this.#waiters.first === null && this.#idle.oldest() !== null;
+    const entered = isNext ? this.hw.tryEnter() : KEYSLOT_PENDING;
+    if (entered === BlkStatus.OK) return this.#programEntered(waiter);
+    if (entered === KEYSLOT_PENDING) this.#waiters.append(waiter);
+    return entered;
+  }
+
+  /** The hardware is entered; it is left when the driver is done. */
+  #programEntered(waiter: KeyslotWaiter): KeyslotResult {
+    // A device that wakes may have given a slot, and this very key, to other I/O.
+    const slot = this.#tryReuse(waiter) ? null : this.#idle.oldest();
+    if (slot !== null) return this.#program(waiter, slot);
+    if (waiter.slot === null) this.#waiters.append(waiter);
+    this.hw.exit();
+    return waiter.slot === null ? KEYSLOT_PENDING : BlkStatus.OK;
+  }
+
+  /** Programs an idle slot, which keeps its place among them until that has succeeded. */
+  #program(waiter: KeyslotWaiter, slot: ProfileKeyslot): KeyslotResult {
+    // Whether or not programming succeeds, the slot can no longer be trusted to hold its former key.
+    slot.key = null;
+    let settled: void | Promise<void>;
+    try {
+      settled = this.#llOps.keyslotProgram!(asBlkCryptoKey(waiter.key!), slot.slotIndex);
+    } catch (error) {
+      return this.#programFailed(waiter, slot, error);
+    }
+    if (settled === undefined) return this.#programmed(waiter, slot);
+    settled.then(
+      () => this.#answer(waiter, this.#programmed(waiter, slot)),
+      (error) => this.#answer(waiter, this.#programFailed(waiter, slot, error)),
+    );
+    return KEYSLOT_PENDING;
+  }
+
+  #programmed(waiter: KeyslotWaiter, slot: ProfileKeyslot): BlkStatus {
+    slot.key = waiter.key;
+    slot.programmings++;
+    this.#idle.remove(slot);
+    this.#take(slot, waiter);
+    this.#traceProgram(waiter.key!, slot, BlkStatus.OK);
+    this.hw.exit();
+    return BlkStatus.OK;
+  }
+
+  #programFailed(waiter: KeyslotWaiter, slot: ProfileKeyslot, error: unknown): BlkStatus {
+    this.hw.exit();
+    const status = statusOfError(error);
+    this.#traceProgram(waiter.key!, slot, status);
+    return status;
+  }
+
+  async #reprogram(slot: ProfileKeyslot, key: CryptoKeyRef): Promise<void> {
+    try {
+      await this.#llOps.keyslotProgram!(asBlkCryptoKey(key), slot.slotIndex);
+      slot.programmings++;
+      this.#traceProgram(key, slot, BlkStatus.OK);
+    } catch (error) {
+      slot.key = null;
+      this.#traceProgram(key, slot, statusOfError(error));
+      this.#trace("blk_crypto_reprogram_all_keys", slot.slotIndex, codeOfError(error));
+    }
+  }
+
+  #evict(key: CryptoKeyRef): void | Promise<void> {
+    if (this.slotCount === 0) return this.#callEvict(key, NO_SLOT);
+    const slot = this.#unlink(key);
+    if (slot === null) return;
+    if (slot.references > 0) return this.#trace("blk_crypto_evict_key", slot.slotIndex, "EBUSY");
+    return this.#callEvict(key, slot.slotIndex);
+  }
+
+  /** Makes the slot of a key forget it. */
+  #unlink(key: CryptoKeyRef): ProfileKeyslot | null {
+    const slot = this.#find(key);
+    if (slot === null) return null;
+    slot.key = null;
+    slot.evictions++;
+    return slot;
+  }
+
+  #callEvict(key: CryptoKeyRef, slotIndex: number): void | Promise<void> {
+    const ended = (error?: unknown): void => this.#evictEnded(key, slotIndex, error);
+    let settled: void | Promise<void>;
+    try {
+      settled = this.#llOps.keyslotEvict!(asBlkCryptoKey(key), slotIndex);
+    } catch (error) {
+      return ended(error);
+    }
+    return settled === undefined ? ended() : settled.then(() => ended(), ended);
+  }
+
+  #evictEnded(key: CryptoKeyRef, slotIndex: number, error: unknown): void {
+    const status = error === undefined ? BlkStatus.OK : statusOfError(error);
+    if (error !== undefined) this.#trace("blk_crypto_evict_key", slotIndex, codeOfError(error));
+    this.tracepoints.keyslotEvict.emit?.(asBlkCryptoKey(key), slotIndex, status);
+  }
+
+  /** Waiters are served from a work item: a slot may be put in interrupt context, and programming may take long. */
+  #wakeWaiters(): void {
+    const hasWork = this.#waiters.first !== null || this.hw.isAwakeForIo;
+    if (hasWork) this.#layer.executor.queueWork(this.#serveWork);
+  }
+
+  /** Looks for each waiter's key again before a slot is programmed: two waiters with one key need one programming. */
+  #serveWaiters(): void {
+    this.#grantReuse();
+    while (this.#waiters.first !== null && this.#idle.oldest() !== null) {
+      const entered = this.hw.tryEnter();
+      if (entered === KEYSLOT_PENDING) return;
+      const waiter = this.#waiters.shift()!;
+      const result = entered === BlkStatus.OK ? this.#programEntered(waiter) : entered;
+      if (result !== KEYSLOT_PENDING) this.#answer(waiter, result);
+      this.#grantReuse();
+    }
+    this.hw.leaveUnused();
+  }
+
+  /** Grants all waiters whose key is in a slot, wherever they are in the line; they cost the others nothing. */
+  #grantReuse(): void {
+    this.#waiters.moveMatching(this.#tryReuseFor, this.#ready);
+    for (let waiter = this.#ready.shift(); waiter !== null; waiter = this.#ready.shift()) {
+      this.#answer(waiter, BlkStatus.OK);
+    }
+  }
+
+  /** Answers a waiter that was told KEYSLOT_PENDING. */
+  #answer(waiter: KeyslotWaiter, status: BlkStatus): void {
+    const slot = waiter.slot as ProfileKeyslot | null;
+    if (slot !== null) {
+      const waitedMs = this.#layer.executor.nowMs() - waiter.waitingSinceMs;
+      slot.countWait(waitedMs);
+      this.tracepoints.keyslotGrant.emit?.(asBlkCryptoKey(waiter.key!), slot.slotIndex, waitedMs);
+    }
+    waiter.granted(status);
+  }
+
+  #traceProgram(key: CryptoKeyRef, slot: ProfileKeyslot, status: BlkStatus): void {
+    this.tracepoints.keyslotProgram.emit?.(asBlkCryptoKey(key), slot.slotIndex, status);
+  }
+
+  #trace(event: string, slotIndex: number, error: string): void {
+    this.#layer.tracer?.trace(event, { slotIndex, error });
+  }
+}
