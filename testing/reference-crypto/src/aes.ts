@@ -1,5 +1,8 @@
-import { BLOCK_BYTES, type BlockCipher } from "./block-cipher.js";
+import type { BlockCipher } from "./block-cipher.js";
 import { inverse, multiply } from "./gf256.js";
+
+/** Bytes of the state, which is one block. */
+const STATE_BYTES = 16;
 
 /** FIPS-197 section 5.1.1: the inverse, then bit i becomes the sum of bits i, i+4, i+5, i+6, i+7 and of 0x63. */
 function substitute(byte: number): number {
@@ -29,14 +32,14 @@ const TIMES_14 = timesTable(14);
  * Where ShiftRows takes byte i of the new state from. The state is stored column by column (byte i is row i % 4 of column
  * i / 4) and row r moves r columns to the left.
  */
-const SHIFT_ROWS = Uint8Array.from({ length: BLOCK_BYTES }, (_, i) => (i + 4 * (i % 4)) % BLOCK_BYTES);
-const INVERSE_SHIFT_ROWS = Uint8Array.from({ length: BLOCK_BYTES }, (_, i) => SHIFT_ROWS.indexOf(i));
+const SHIFT_ROWS = Uint8Array.from({ length: STATE_BYTES }, (_, i) => (i + 4 * (i % 4)) % STATE_BYTES);
+const INVERSE_SHIFT_ROWS = Uint8Array.from({ length: STATE_BYTES }, (_, i) => SHIFT_ROWS.indexOf(i));
 
 /** FIPS-197 section 5.2; 16 bytes for the start and for each round. */
 function expandKey(key: Uint8Array): Uint8Array {
   const keyWords = key.length / 4;
   const rounds = keyWords + 6;
-  const schedule = new Uint8Array(BLOCK_BYTES * (rounds + 1));
+  const schedule = new Uint8Array(STATE_BYTES * (rounds + 1));
   schedule.set(key);
   let roundConstant = 1;
   for (let word = keyWords; word < schedule.length / 4; word++) {
@@ -56,7 +59,7 @@ function expandKey(key: Uint8Array): Uint8Array {
 }
 
 function addRoundKey(state: Uint8Array, schedule: Uint8Array, round: number): void {
-  for (let i = 0; i < BLOCK_BYTES; i++) state[i]! ^= schedule[BLOCK_BYTES * round + i]!;
+  for (let i = 0; i < STATE_BYTES; i++) state[i]! ^= schedule[STATE_BYTES * round + i]!;
 }
 
 /**
@@ -64,13 +67,13 @@ function addRoundKey(state: Uint8Array, schedule: Uint8Array, round: number): vo
  * `before` is room for a copy of the state.
  */
 function substituteAndShift(state: Uint8Array, before: Uint8Array, box: Uint8Array, from: Uint8Array): void {
-  for (let i = 0; i < BLOCK_BYTES; i++) before[i] = state[i]!;
-  for (let i = 0; i < BLOCK_BYTES; i++) state[i] = box[before[from[i]!]!]!;
+  for (let i = 0; i < STATE_BYTES; i++) before[i] = state[i]!;
+  for (let i = 0; i < STATE_BYTES; i++) state[i] = box[before[from[i]!]!]!;
 }
 
 /** FIPS-197 section 5.1.3. */
 function mixColumns(state: Uint8Array): void {
-  for (let c = 0; c < BLOCK_BYTES; c += 4) {
+  for (let c = 0; c < STATE_BYTES; c += 4) {
     const a = state[c]!;
     const b = state[c + 1]!;
     const d = state[c + 2]!;
@@ -84,7 +87,7 @@ function mixColumns(state: Uint8Array): void {
 
 /** FIPS-197 section 5.3.3. */
 function inverseMixColumns(state: Uint8Array): void {
-  for (let c = 0; c < BLOCK_BYTES; c += 4) {
+  for (let c = 0; c < STATE_BYTES; c += 4) {
     const a = state[c]!;
     const b = state[c + 1]!;
     const d = state[c + 2]!;
@@ -100,13 +103,13 @@ function inverseMixColumns(state: Uint8Array): void {
 export class Aes implements BlockCipher {
   readonly #schedule: Uint8Array;
   readonly #rounds: number;
-  readonly #scratch: Uint8Array = new Uint8Array(BLOCK_BYTES);
+  readonly #scratch: Uint8Array = new Uint8Array(STATE_BYTES);
 
   constructor(key: Uint8Array) {
     if (![16, 24, 32].includes(key.length))
       throw new RangeError(`an AES key has 16, 24 or 32 bytes, not ${key.length}`);
     this.#schedule = expandKey(key);
-    this.#rounds = this.#schedule.length / BLOCK_BYTES - 1;
+    this.#rounds = this.#schedule.length / STATE_BYTES - 1;
   }
 
   /** Encrypts one block in place (FIPS-197 section 5.1). */

@@ -7,8 +7,8 @@ import { toLittleEndian } from "./little-endian.js";
  * at the top comes back as 0x87.
  */
 function multiplyByAlpha(tweak: Uint8Array): void {
-  const leaving = tweak[BLOCK_BYTES - 1]! >> 7;
-  for (let i = BLOCK_BYTES - 1; i > 0; i--) tweak[i] = (tweak[i]! << 1) | (tweak[i - 1]! >> 7);
+  const leaving = tweak[tweak.length - 1]! >> 7;
+  for (let i = tweak.length - 1; i > 0; i--) tweak[i] = (tweak[i]! << 1) | (tweak[i - 1]! >> 7);
   tweak[0] = (tweak[0]! << 1) ^ (leaving * 0x87);
 }
 
