@@ -47,6 +47,12 @@ export class BioBacklog {
     this.#continueAfter(progress);
   }
 
+  /** Takes back a bio of which `serve` has said DONE although more of it is to be served: it stands in line again. */
+  resume(bio: Bio): void {
+    this.#waiting.append(bio);
+    this.#executor.queueWork(this.#work);
+  }
+
   #serveWaiting(): void {
     let progress: Progress = Progress.DONE;
     for (let bytesLeft = TURN_BYTES; progress === Progress.DONE && bytesLeft > 0; ) {

@@ -18,7 +18,7 @@ import { FallbackReads } from "./fallback-read.js";
 import { FallbackWrites } from "./fallback-write.js";
 
 export interface BlkCryptoFallbackOptions {
-  /** Where ciphers come from. */
+  /** Where ciphers come from. Large I/O is computed off the event loop when the engine offers it. */
   engine: SkcipherEngine;
   /**
    * Keys that have a cipher ready at a time; further keys replace those unused for longest.
@@ -74,8 +74,8 @@ export class BlkCryptoFallback implements CryptoFallback {
     this.#attached = {
       layer,
       keyslots,
-      writes: new FallbackWrites(layer, keyslots, bounceCount),
-      reads: new FallbackReads(layer, keyslots, readCount),
+      writes: new FallbackWrites(layer, keyslots, engine, bounceCount),
+      reads: new FallbackReads(layer, keyslots, engine, readCount),
     };
   }
 

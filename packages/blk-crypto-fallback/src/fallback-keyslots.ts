@@ -1,12 +1,11 @@
 import {
-  BlkBug,
   BlkError,
   BlkStatus,
   type BlockLayer,
   type CryptoKeyRef,
   type Dun,
-  KEYSLOT_PENDING,
-  KeyslotWaiter,
+  type KeyslotResult,
+  type KeyslotWaiter,
   MAX_BLOCK_BYTES,
   SECTOR_BYTES,
 } from "@inlinecrypt/blk-core";
@@ -17,7 +16,13 @@ import {
   type CryptoMode,
   type LlOps,
 } from "@inlinecrypt/blk-crypto-profile";
-import type { Skcipher, SkcipherEngine } from "@inlinecrypt/skcipher";
+import {
+  isOffloadEngine,
+  type OffloadSkcipher,
+  type Skcipher,
+  type SkcipherEngine,
+  type SkcipherRequest,
+} from "@inlinecrypt/skcipher";
 
 /** One bit for each data unit size from a sector to the largest block. */
 const ALL_DATA_UNITS = 2 * MAX_BLOCK_BYTES - SECTOR_BYTES;
@@ -32,17 +37,17 @@ export class FallbackKeyslots implements LlOps {
   readonly profile: BlkCryptoProfile;
   readonly #layer: BlockLayer;
   readonly #engine: SkcipherEngine;
+  /** Whether the engine's ciphers are `OffloadSkcipher`s. */
+  readonly #canOffload: boolean;
   /** Cipher objects by mode number and slot; null for modes that were not started. */
   readonly #ciphers: (readonly Skcipher[] | null)[] = new Array(BLK_ENCRYPTION_MODE_MAX).fill(null);
   /** The cipher of each slot that holds a key. */
   readonly #keyed: (Skcipher | null)[];
-  readonly #waiter = new KeyslotWaiter(() => {
-    throw new BlkBug("the software fallback never waits for a keyslot");
-  });
 
   constructor(layer: BlockLayer, engine: SkcipherEngine, slotCount: number) {
     this.#layer = layer;
     this.#engine = engine;
+    this.#canOffload = isOffloadEngine(engine);
     this.#keyed = new Array(slotCount).fill(null);
     this.profile = new BlkCryptoProfile(layer, {
       slotCount,
@@ -80,43 +85,74 @@ export class FallbackKeyslots implements LlOps {
   }
 
   /**
-   * Gets a cipher with a key of a started mode. It is held within one synchronous stretch of code until `putCipher`;
-   * that is why there always is an idle slot and nobody ever waits.
+   * Gets a cipher with a key of a started mode, until `putCipher`. While other I/O computes with all of them, the waiter
+   * waits.
    *
-   * @returns OK, or why the key was refused.
+   * @returns OK, KEYSLOT_PENDING (`waiter.granted` will be called), or why the key was refused.
    */
-  getCipher(key: CryptoKeyRef): BlkStatus {
-    this.#waiter.key = key;
-    const result = this.profile.getKeyslot(this.#waiter);
-    if (result === KEYSLOT_PENDING) throw new BlkBug("the software fallback holds a keyslot over a wait");
-    return result;
+  getCipher(waiter: KeyslotWaiter, key: CryptoKeyRef): KeyslotResult {
+    waiter.key = key;
+    return this.profile.getKeyslot(waiter);
+  }
+
+  putCipher(waiter: KeyslotWaiter): void {
+    const slot = waiter.slot!;
+    waiter.slot = null;
+    waiter.key = null;
+    this.profile.putKeyslot(slot);
   }
 
   /** Encrypts with the cipher that was got. IOERR, and a trace, when the cipher fails. */
-  encrypt(src: Uint8Array, dst: Uint8Array, dataUnitBytes: number, dun: Dun): BlkStatus {
+  encrypt(waiter: KeyslotWaiter, src: Uint8Array, dst: Uint8Array, dataUnitBytes: number, dun: Dun): BlkStatus {
     try {
-      this.#cipher.encrypt(src, dst, dataUnitBytes, dun);
+      this.#cipherOf(waiter).encrypt(src, dst, dataUnitBytes, dun);
       return BlkStatus.OK;
     } catch (error) {
-      return this.#cipherFailed("crypto_skcipher_encrypt", error);
+      return this.encryptStatus(error);
     }
   }
 
   /** Decrypts with the cipher that was got. IOERR, and a trace, when the cipher fails. */
-  decrypt(src: Uint8Array, dst: Uint8Array, dataUnitBytes: number, dun: Dun): BlkStatus {
+  decrypt(waiter: KeyslotWaiter, src: Uint8Array, dst: Uint8Array, dataUnitBytes: number, dun: Dun): BlkStatus {
     try {
-      this.#cipher.decrypt(src, dst, dataUnitBytes, dun);
+      this.#cipherOf(waiter).decrypt(src, dst, dataUnitBytes, dun);
       return BlkStatus.OK;
     } catch (error) {
-      return this.#cipherFailed("crypto_skcipher_decrypt", error);
+      return this.decryptStatus(error);
     }
   }
 
-  putCipher(): void {
-    const slot = this.#waiter.slot!;
-    this.#waiter.slot = null;
-    this.#waiter.key = null;
-    this.profile.putKeyslot(slot);
+  /** Whether the cipher that was got had better compute so many bytes off the event loop, and can now. */
+  offloads(waiter: KeyslotWaiter, bytes: number): boolean {
+    return this.#canOffload && this.#offloadCipherOf(waiter).offloads(bytes);
+  }
+
+  /** Encrypts off the event loop, right after `offloads` has said yes; the request is completed whatever happens. */
+  encryptOff(waiter: KeyslotWaiter, request: SkcipherRequest): void {
+    try {
+      this.#offloadCipherOf(waiter).encryptOff(request);
+    } catch (error) {
+      request.complete(error as Error);
+    }
+  }
+
+  /** Decrypts off the event loop; as `encryptOff`. */
+  decryptOff(waiter: KeyslotWaiter, request: SkcipherRequest): void {
+    try {
+      this.#offloadCipherOf(waiter).decryptOff(request);
+    } catch (error) {
+      request.complete(error as Error);
+    }
+  }
+
+  /** OK for null, else IOERR, and a trace. */
+  encryptStatus(error: unknown): BlkStatus {
+    return this.#status("crypto_skcipher_encrypt", error);
+  }
+
+  /** OK for null, else IOERR, and a trace. */
+  decryptStatus(error: unknown): BlkStatus {
+    return this.#status("crypto_skcipher_decrypt", error);
   }
 
   /** @kernel block/blk-crypto-fallback.c: blk_crypto_fallback_keyslot_program */
@@ -146,11 +182,16 @@ export class FallbackKeyslots implements LlOps {
     this.#keyed.fill(null);
   }
 
-  get #cipher(): Skcipher {
-    return this.#keyed[this.#waiter.slot!.slotIndex]!;
+  #cipherOf(waiter: KeyslotWaiter): Skcipher {
+    return this.#keyed[waiter.slot!.slotIndex]!;
   }
 
-  #cipherFailed(event: string, error: unknown): BlkStatus {
+  #offloadCipherOf(waiter: KeyslotWaiter): OffloadSkcipher {
+    return this.#cipherOf(waiter) as OffloadSkcipher;
+  }
+
+  #status(event: string, error: unknown): BlkStatus {
+    if (error === null) return BlkStatus.OK;
     this.#layer.tracer?.trace(event, { error: (error as { code?: string }).code ?? "unknown" });
     return BlkStatus.IOERR;
   }

@@ -1,20 +1,29 @@
 import {
+  BIO_CHUNK_BYTES,
   type Bio,
   BioCryptCtx,
   type BioEndIo,
   BlkStatus,
   type BlockLayer,
   BvecIter,
+  copyDun,
+  KEYSLOT_PENDING,
+  KeyslotWaiter,
   Pool,
   WorkItem,
 } from "@inlinecrypt/blk-core";
+import { isOffloadEngine, type SharedMemory, type SkcipherEngine, SkcipherRequest } from "@inlinecrypt/skcipher";
 import { BioBacklog, Progress } from "./bio-backlog.js";
+import { gather, scatter } from "./bio-copy.js";
 import { bytesView } from "./bytes-view.js";
 import type { FallbackKeyslots } from "./fallback-keyslots.js";
 
+/** Reads decrypted off the event loop at a time, each through up to 1 MiB of shared memory; it decrypts others itself. */
+const OFFLOADED_READS = 16;
+
 /**
  * A read on its way through the device: what its submitter wanted to happen at the end, and what is to be decrypted
- * then. Lower layers split the bio and move its position; this one stays.
+ * then. Lower layers split the bio and move its position; this one moves only as data is decrypted.
  *
  * @kernel block/blk-crypto-fallback.c: bio_fallback_crypt_ctx
  */
@@ -25,9 +34,18 @@ class FallbackRead {
   readonly iter = new BvecIter();
   readonly cryptCtx = new BioCryptCtx();
   readonly decryptWork: WorkItem;
+  readonly waiter: KeyslotWaiter;
+  /** Decrypts a part of the data in shared memory. */
+  readonly request: SkcipherRequest;
 
-  constructor(decrypt: (read: FallbackRead) => void) {
+  constructor(
+    decrypt: (read: FallbackRead) => void,
+    granted: (read: FallbackRead, status: BlkStatus) => void,
+    decrypted: (read: FallbackRead, error: Error | null) => void,
+  ) {
     this.decryptWork = new WorkItem(() => decrypt(this));
+    this.waiter = new KeyslotWaiter((status) => granted(this, status));
+    this.request = new SkcipherRequest((error) => decrypted(this, error));
   }
 
   save(bio: Bio): void {
@@ -55,18 +73,16 @@ export class FallbackReads {
   readonly #layer: BlockLayer;
   readonly #keyslots: FallbackKeyslots;
   readonly #reads: Pool<FallbackRead>;
+  /** Null when the engine does not compute off the event loop. */
+  readonly #memories: Pool<SharedMemory> | null;
   readonly #backlog: BioBacklog;
   readonly #onReadEnd = (bio: Bio): void => this.#readEnded(bio);
 
-  constructor(layer: BlockLayer, keyslots: FallbackKeyslots, readCount: number) {
+  constructor(layer: BlockLayer, keyslots: FallbackKeyslots, engine: SkcipherEngine, readCount: number) {
     this.#layer = layer;
     this.#keyslots = keyslots;
-    this.#reads = new Pool(
-      "bio_fallback_crypt_ctx",
-      readCount,
-      () => new FallbackRead((read) => this.#decrypt(read)),
-      layer.failAlloc,
-    );
+    this.#reads = new Pool("bio_fallback_crypt_ctx", readCount, () => this.#newRead(), layer.failAlloc);
+    this.#memories = newMemoryPool(layer, engine);
     this.#backlog = new BioBacklog(layer.executor, this.#reads, (bio) => this.#hookAndSubmit(bio));
   }
 
@@ -79,6 +95,14 @@ export class FallbackReads {
     if (this.#backlog.isEmpty && this.#hook(bio)) return true;
     this.#backlog.submit(bio);
     return false;
+  }
+
+  #newRead(): FallbackRead {
+    return new FallbackRead(
+      (read) => this.#getCipher(read),
+      (read, status) => this.#gotCipher(read, status),
+      (read, error) => this.#decryptedOff(read, error),
+    );
   }
 
   #hookAndSubmit(bio: Bio): Progress {
@@ -103,41 +127,83 @@ export class FallbackReads {
     bio.onEndIo = read.onEndIo;
     bio.privateData = read.privateData;
     if (bio.status === BlkStatus.OK) this.#layer.executor.queueWork(read.decryptWork);
-    else this.#finish(read);
+    else this.#finish(read, bio.status);
   }
 
-  #decrypt(read: FallbackRead): void {
-    read.bio!.status = this.#decryptInPlace(read);
-    this.#finish(read);
+  #getCipher(read: FallbackRead): void {
+    const result = this.#keyslots.getCipher(read.waiter, read.cryptCtx.key!);
+    if (result !== KEYSLOT_PENDING) this.#gotCipher(read, result);
   }
 
-  #finish(read: FallbackRead): void {
-    const bio = read.bio!;
-    read.clear();
-    this.#reads.put(read);
-    bio.resumeEndIo();
+  #gotCipher(read: FallbackRead, status: BlkStatus): void {
+    if (status === BlkStatus.OK) this.#decryptRest(read);
+    else this.#finish(read, status);
   }
 
-  #decryptInPlace(read: FallbackRead): BlkStatus {
-    const status = this.#keyslots.getCipher(read.cryptCtx.key!);
-    if (status !== BlkStatus.OK) return status;
-    const result = this.#decryptRuns(read);
-    this.#keyslots.putCipher();
-    return result;
+  /** Off the event loop as much as shared memory holds, or all of it here. */
+  #decryptRest(read: FallbackRead): void {
+    const bytes = Math.min(read.iter.bytes, BIO_CHUNK_BYTES);
+    const memory = this.#keyslots.offloads(read.waiter, bytes) ? this.#memories!.tryGet() : null;
+    if (memory === null) this.#decrypted(read, this.#decryptRuns(read));
+    else this.#decryptOff(read, memory, bytes);
+  }
+
+  #decryptOff(read: FallbackRead, memory: SharedMemory, bytes: number): void {
+    const { request, cryptCtx } = read;
+    gather(read.bio!.vecs, read.iter, memory.bytes, bytes);
+    request.memory = memory;
+    request.bytes = bytes;
+    request.dataUnitBytes = cryptCtx.key!.dataUnitBytes;
+    copyDun(request.dun, cryptCtx.dun);
+    this.#keyslots.decryptOff(read.waiter, request);
+  }
+
+  #decryptedOff(read: FallbackRead, error: Error | null): void {
+    const { memory, bytes } = read.request;
+    const status = this.#keyslots.decryptStatus(error);
+    if (status === BlkStatus.OK) {
+      scatter(read.bio!.vecs, read.iter, memory!.bytes, bytes);
+      read.cryptCtx.advance(bytes);
+    }
+    // Plaintext stays only where its reader wants it.
+    memory!.bytes.fill(0, 0, bytes);
+    read.request.memory = null;
+    this.#memories!.put(memory!);
+    if (status === BlkStatus.OK && read.iter.bytes > 0) this.#decryptRest(read);
+    else this.#decrypted(read, status);
   }
 
   #decryptRuns(read: FallbackRead): BlkStatus {
-    const { iter, cryptCtx, bio } = read;
+    const { iter, cryptCtx, bio, waiter } = read;
     let left = iter.bytes;
     for (let index = iter.vecIndex, done = iter.vecDone; left > 0; index++, done = 0) {
       const vec = bio!.vecs[index]!;
       const bytes = Math.min(vec.bytes - done, left);
       const data = bytesView(vec.data, vec.offset + done, bytes);
-      const status = this.#keyslots.decrypt(data, data, cryptCtx.key!.dataUnitBytes, cryptCtx.dun);
+      const status = this.#keyslots.decrypt(waiter, data, data, cryptCtx.key!.dataUnitBytes, cryptCtx.dun);
       if (status !== BlkStatus.OK) return status;
       cryptCtx.advance(bytes);
       left -= bytes;
     }
     return BlkStatus.OK;
   }
+
+  #decrypted(read: FallbackRead, status: BlkStatus): void {
+    this.#keyslots.putCipher(read.waiter);
+    this.#finish(read, status);
+  }
+
+  #finish(read: FallbackRead, status: BlkStatus): void {
+    const bio = read.bio!;
+    bio.status = status;
+    read.clear();
+    this.#reads.put(read);
+    bio.resumeEndIo();
+  }
+}
+
+function newMemoryPool(layer: BlockLayer, engine: SkcipherEngine): Pool<SharedMemory> | null {
+  if (!isOffloadEngine(engine)) return null;
+  const create = (): SharedMemory => engine.allocShared(BIO_CHUNK_BYTES);
+  return new Pool("blk_crypto_read_memory", OFFLOADED_READS, create, layer.failAlloc);
 }

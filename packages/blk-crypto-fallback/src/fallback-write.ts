@@ -1,4 +1,15 @@
-import { BIO_CHUNK_BYTES, type Bio, type BioSet, BlkStatus, type BlockLayer, Pool } from "@inlinecrypt/blk-core";
+import {
+  BIO_CHUNK_BYTES,
+  type Bio,
+  type BioSet,
+  BlkStatus,
+  type BlockLayer,
+  copyDun,
+  KEYSLOT_PENDING,
+  KeyslotWaiter,
+  Pool,
+} from "@inlinecrypt/blk-core";
+import { isOffloadEngine, type SkcipherEngine, SkcipherRequest } from "@inlinecrypt/skcipher";
 import { BioBacklog, Progress } from "./bio-backlog.js";
 import { bytesView } from "./bytes-view.js";
 import type { FallbackKeyslots } from "./fallback-keyslots.js";
@@ -6,9 +17,24 @@ import type { FallbackKeyslots } from "./fallback-keyslots.js";
 /** What a bounce bio needs besides itself: all its memory at once, so that nobody waits for a second half. */
 class Bounce {
   /** The operating system backs only what has been written to. */
-  readonly buffer = new Uint8Array(BIO_CHUNK_BYTES);
+  readonly memory: Uint8Array;
+  readonly waiter: KeyslotWaiter;
+  /** Encrypts all of the bio's memory in place, where the engine can. */
+  readonly request: SkcipherRequest;
+  bio: Bio | null = null;
   /** The write it is a part of. */
   source: Bio | null = null;
+
+  constructor(
+    engine: SkcipherEngine,
+    granted: (bounce: Bounce, status: BlkStatus) => void,
+    encrypted: (bounce: Bounce, error: Error | null) => void,
+  ) {
+    this.waiter = new KeyslotWaiter((status) => granted(this, status));
+    this.request = new SkcipherRequest((error) => encrypted(this, error));
+    this.request.memory = isOffloadEngine(engine) ? engine.allocShared(BIO_CHUNK_BYTES) : null;
+    this.memory = this.request.memory?.bytes ?? new Uint8Array(BIO_CHUNK_BYTES);
+  }
 }
 
 /**
@@ -26,11 +52,11 @@ export class FallbackWrites {
   readonly #backlog: BioBacklog;
   readonly #onBounceEnd = (bounceBio: Bio): void => this.#bounceEnded(bounceBio);
 
-  constructor(layer: BlockLayer, keyslots: FallbackKeyslots, bounceCount: number) {
+  constructor(layer: BlockLayer, keyslots: FallbackKeyslots, engine: SkcipherEngine, bounceCount: number) {
     this.#layer = layer;
     this.#keyslots = keyslots;
     this.#bounceBios = layer.newBioSet("blk_crypto_bounce_bio", bounceCount);
-    this.#bounces = new Pool("blk_crypto_bounce", bounceCount, () => new Bounce());
+    this.#bounces = new Pool("blk_crypto_bounce", bounceCount, () => this.#newBounce(engine), layer.failAlloc);
     this.#backlog = new BioBacklog(layer.executor, this.#bounceBios, (source) => this.#encryptNext(source));
   }
 
@@ -43,63 +69,141 @@ export class FallbackWrites {
     this.#backlog.submit(source);
   }
 
+  #newBounce(engine: SkcipherEngine): Bounce {
+    return new Bounce(
+      engine,
+      (bounce, status) => this.#granted(bounce, status),
+      (bounce, error) => this.#encryptedOff(bounce, error),
+    );
+  }
+
   /** Encrypts and submits as much as one bounce holds. */
   #encryptNext(source: Bio): Progress {
-    const bounceBio = this.#bounceBios.tryAlloc(source.bdev, source.opf);
-    if (bounceBio === null) return Progress.STALLED;
-    const bounce = this.#bounces.tryGet()!;
-    const status = this.#encrypt(source, bounceBio, bounce.buffer);
-    if (status !== BlkStatus.OK) {
-      this.#bounces.put(bounce);
-      bounceBio.put();
-      source.endIoWith(status);
-      return Progress.DONE;
-    }
-    bounce.source = source;
-    bounceBio.privateData = bounce;
-    bounceBio.onEndIo = this.#onBounceEnd;
-    const isLast = source.bytes === 0;
-    if (!isLast) source.holdEnd();
-    // The keyslot is free again: a device may end the bio before this returns, and the submitter may evict its key then.
-    this.#layer.submitBioNoacct(bounceBio);
-    return isLast ? Progress.DONE : Progress.MORE;
+    const bounce = this.#tryGetBounce(source);
+    if (bounce === null) return Progress.STALLED;
+    const result = this.#keyslots.getCipher(bounce.waiter, source.cryptCtx!.key!);
+    // It has all else it needs, and others may go on: `#granted` takes the source up again.
+    if (result === KEYSLOT_PENDING) return Progress.DONE;
+    return this.#encrypt(bounce, result);
+  }
+
+  #granted(bounce: Bounce, status: BlkStatus): void {
+    const source = bounce.source!;
+    if (this.#encrypt(bounce, status) === Progress.MORE) this.#backlog.resume(source);
   }
 
   /** @kernel block/blk-crypto-fallback.c: blk_crypto_alloc_enc_bio */
-  #encrypt(source: Bio, bounceBio: Bio, buffer: Uint8Array): BlkStatus {
-    const status = this.#keyslots.getCipher(source.cryptCtx!.key!);
-    if (status !== BlkStatus.OK) return status;
+  #tryGetBounce(source: Bio): Bounce | null {
+    const bounceBio = this.#bounceBios.tryAlloc(source.bdev, source.opf);
+    if (bounceBio === null) return null;
+    const bounce = this.#bounces.tryGet();
+    if (bounce === null) {
+      bounceBio.put();
+      return null;
+    }
     bounceBio.sector = source.sector;
     bounceBio.remapped = source.remapped;
-    const result = this.#encryptRuns(source, bounceBio, buffer);
-    this.#keyslots.putCipher();
-    return result;
+    bounceBio.privateData = bounce;
+    bounceBio.onEndIo = this.#onBounceEnd;
+    bounce.bio = bounceBio;
+    bounce.source = source;
+    return bounce;
   }
 
-  /** Encrypts until the source or the buffer ends; the source's position, and with it the DUN, moves along. */
-  #encryptRuns(source: Bio, bounceBio: Bio, buffer: Uint8Array): BlkStatus {
+  /** Encrypts here or elsewhere until the source or the bounce ends; `status` is that of getting the cipher. */
+  #encrypt(bounce: Bounce, status: BlkStatus): Progress {
+    const source = bounce.source!;
+    if (status !== BlkStatus.OK) {
+      this.#drop(bounce, status);
+      return Progress.DONE;
+    }
+    const isOff = this.#keyslots.offloads(bounce.waiter, Math.min(source.bytes, bounce.memory.length));
+    const result = isOff ? this.#gather(bounce) : this.#encryptRuns(bounce);
+    // Asked before the bounce goes down: it may take the source, when it is the last one, with it.
+    const isLast = source.bytes === 0 || result !== BlkStatus.OK;
+    if (!isLast) source.holdEnd();
+    if (isOff) this.#keyslots.encryptOff(bounce.waiter, bounce.request);
+    else this.#encrypted(bounce, result);
+    return isLast ? Progress.DONE : Progress.MORE;
+  }
+
+  /** The source's position, and with it the DUN, moves along. */
+  #encryptRuns(bounce: Bounce): BlkStatus {
+    const source = bounce.source!;
     const { key, dun } = source.cryptCtx!;
-    while (source.bytes > 0 && bounceBio.bytes < buffer.length) {
-      const vec = source.vecs[source.vecIndex]!;
-      const bytes = Math.min(vec.bytes - source.vecDone, source.bytes, buffer.length - bounceBio.bytes);
-      const plaintext = bytesView(vec.data, vec.offset + source.vecDone, bytes);
-      const ciphertext = bytesView(buffer, bounceBio.bytes, bytes);
-      const status = this.#keyslots.encrypt(plaintext, ciphertext, key!.dataUnitBytes, dun);
+    for (let bytes = nextRunBytes(bounce); bytes > 0; bytes = nextRunBytes(bounce)) {
+      const ciphertext = bytesView(bounce.memory, bounce.bio!.bytes, bytes);
+      const plaintext = nextRun(source, bytes);
+      const status = this.#keyslots.encrypt(bounce.waiter, plaintext, ciphertext, key!.dataUnitBytes, dun);
       if (status !== BlkStatus.OK) return status;
-      bounceBio.addBuffer(buffer, bounceBio.bytes, bytes);
-      source.advance(bytes);
+      moveOn(bounce, bytes);
     }
     return BlkStatus.OK;
   }
 
+  /** Copies the plaintext into the bounce, to be encrypted there. */
+  #gather(bounce: Bounce): BlkStatus {
+    const { request, memory } = bounce;
+    const { key, dun } = bounce.source!.cryptCtx!;
+    request.dataUnitBytes = key!.dataUnitBytes;
+    copyDun(request.dun, dun);
+    for (let bytes = nextRunBytes(bounce); bytes > 0; bytes = nextRunBytes(bounce)) {
+      memory.set(nextRun(bounce.source!, bytes), bounce.bio!.bytes);
+      moveOn(bounce, bytes);
+    }
+    request.bytes = bounce.bio!.bytes;
+    return BlkStatus.OK;
+  }
+
+  #encryptedOff(bounce: Bounce, error: Error | null): void {
+    const status = this.#keyslots.encryptStatus(error);
+    // What was not encrypted is plaintext.
+    if (status !== BlkStatus.OK) bounce.memory.fill(0, 0, bounce.request.bytes);
+    this.#encrypted(bounce, status);
+  }
+
+  /**
+   * The keyslot is free again before anything goes down: a device may end the bio at once, and the submitter may evict its
+   * key then.
+   */
+  #encrypted(bounce: Bounce, status: BlkStatus): void {
+    this.#keyslots.putCipher(bounce.waiter);
+    if (status === BlkStatus.OK) this.#layer.submitBioNoacct(bounce.bio!);
+    else this.#drop(bounce, status);
+  }
+
   /** @kernel block/blk-crypto-fallback.c: blk_crypto_fallback_encrypt_endio */
   #bounceEnded(bounceBio: Bio): void {
-    const bounce = bounceBio.privateData as Bounce;
+    this.#drop(bounceBio.privateData as Bounce, bounceBio.status);
+  }
+
+  /** Gives the bounce back and ends its part of the source. */
+  #drop(bounce: Bounce, status: BlkStatus): void {
     const source = bounce.source!;
-    const status = bounceBio.status;
+    const bounceBio = bounce.bio!;
     bounce.source = null;
+    bounce.bio = null;
     this.#bounces.put(bounce);
     bounceBio.put();
     source.endIoWith(status);
   }
+}
+
+/** How much of the source fits the bounce in one piece; 0 at the end of either. */
+function nextRunBytes({ source, bio, memory }: Bounce): number {
+  if (source!.bytes === 0) return 0;
+  const vecBytes = source!.vecs[source!.vecIndex]!.bytes - source!.vecDone;
+  return Math.min(vecBytes, source!.bytes, memory.length - bio!.bytes);
+}
+
+/** The source's next `bytes`, which lie in one piece. */
+function nextRun(source: Bio, bytes: number): Uint8Array {
+  const vec = source.vecs[source.vecIndex]!;
+  return bytesView(vec.data, vec.offset + source.vecDone, bytes);
+}
+
+/** The vectors of the bounce mirror those of the source. */
+function moveOn({ source, bio, memory }: Bounce, bytes: number): void {
+  bio!.addBuffer(memory, bio!.bytes, bytes);
+  source!.advance(bytes);
 }
