@@ -10,6 +10,7 @@ export {
   blkCryptoEvictKey,
   blkCryptoStartUsingKey,
 } from "./blk-crypto.js";
+export { BlkCryptoIoctl, blkCryptoIoctl } from "./blk-crypto-ioctl.js";
 export { assertUsableKey, BlkCryptoKey, type BlkCryptoKeyOptions, MAX_HW_WRAPPED_KEY_BYTES } from "./blk-crypto-key.js";
 export {
   BlkCryptoProfile,
@@ -35,6 +36,7 @@ export {
 export type { CryptoTracepoints } from "./crypto-tracepoints.js";
 export { Device } from "./device.js";
 export { formatSlotTable } from "./format-slot-table.js";
+export type { UserMemory } from "./ioctl-call.js";
 export type { KeyslotInfo } from "./keyslot.js";
 export { type LlOps, NO_SLOT, SW_SECRET_BYTES, type WrappedKeyOps } from "./ll-ops.js";
 export type { RuntimePm } from "./runtime-pm.js";

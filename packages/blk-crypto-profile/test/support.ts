@@ -18,6 +18,7 @@ import {
   BlkCryptoProfile,
   type BlkCryptoProfileOptions,
   type LlOps,
+  type WrappedKeyOps,
 } from "@inlinecrypt/blk-crypto-profile";
 import { expect } from "vitest";
 
@@ -170,4 +171,36 @@ export function makeQueue(rig: Rig): { disk: GenDisk; requests: BlkRequest[] } {
   });
   queue.registerCryptoProfile(rig.profile);
   return { disk: new GenDisk({ name: "test0", queue, sectorCount: 1 << 16 }), requests };
+}
+
+/** A driver's wrapped-key ops that remember every buffer they were lent. */
+export class RecordingWrappedKeys implements WrappedKeyOps {
+  readonly lent: Uint8Array[] = [];
+  readonly #ops: WrappedKeyOps;
+  /** Does the next imports instead. */
+  replaceImport: ((rawKey: Uint8Array) => number) | null = null;
+
+  constructor(ops: WrappedKeyOps) {
+    this.#ops = ops;
+  }
+
+  importKey(rawKey: Uint8Array, ltKey: Uint8Array): number | Promise<number> {
+    this.lent.push(rawKey, ltKey);
+    return this.replaceImport?.(rawKey) ?? this.#ops.importKey(rawKey, ltKey);
+  }
+
+  generateKey(ltKey: Uint8Array): number | Promise<number> {
+    this.lent.push(ltKey);
+    return this.#ops.generateKey(ltKey);
+  }
+
+  prepareKey(ltKey: Uint8Array, ephKey: Uint8Array): number | Promise<number> {
+    this.lent.push(ltKey, ephKey);
+    return this.#ops.prepareKey(ltKey, ephKey);
+  }
+
+  deriveSwSecret(ephKey: Uint8Array, swSecret: Uint8Array): void | Promise<void> {
+    this.lent.push(swSecret);
+    return this.#ops.deriveSwSecret(ephKey, swSecret);
+  }
 }
