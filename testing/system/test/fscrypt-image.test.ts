@@ -17,7 +17,7 @@ import { cipherNames } from "./support/modes.js";
 const facts = ext4ImageFacts();
 const blockBytes = facts.fsBlockSize;
 const hex = (digits: string): Uint8Array => new Uint8Array(Buffer.from(digits, "hex"));
-const masterKeyOf = ({ masterKey }: Ext4Directory): Uint8Array => hex(facts.masterKeys[masterKey]!.rawHex);
+const masterKeys = new Map(Object.entries(facts.masterKeys).map(([name, { rawHex }]) => [name, hex(rawHex)]));
 
 const layer = new BlockLayer({
   executor: new HostExecutor(),
@@ -36,7 +36,7 @@ afterAll(async () => {
 function fscryptFileOf(directory: Ext4Directory, file: Ext4File): FscryptFile {
   return {
     policy: directory.policy,
-    masterKey: masterKeyOf(directory),
+    masterKey: masterKeys.get(directory.masterKey)!,
     contentsMode: directory.contentsMode,
     nonce: hex(file.nonceHex),
     uuid: facts.uuid,

@@ -2,6 +2,7 @@ import {
   type Bio,
   BlkStatus,
   type BlockDevice,
+  type CryptoKeyRef,
   dunIsContiguous,
   dunToBigInt,
   newDun,
@@ -38,21 +39,21 @@ export class ModelInode {
   readonly file: FscryptFile;
   readonly #unitsPerBlock: number;
 
-  constructor(file: FscryptFile, blockBytes: number, dataUnitBytes: number) {
+  constructor(file: FscryptFile, key: BlkCryptoKey, blockBytes: number) {
     this.file = file;
-    this.#unitsPerBlock = blockBytes / dataUnitBytes;
-    this.key = new BlkCryptoKey({
-      mode: MODES[file.contentsMode]!,
-      bytes: fscryptContentsKey(file),
-      dataUnitBytes,
-      dunBytes: DUN_BYTES[file.policy],
-    });
+    this.key = key;
+    this.#unitsPerBlock = blockBytes / key.dataUnitBytes;
   }
 
   /** DUN of the first data unit of one of the file's blocks. */
   dunOf(logicalBlock: number): bigint {
     return fscryptDun(this.file, BigInt(logicalBlock) * BigInt(this.#unitsPerBlock));
   }
+}
+
+function newKey(file: FscryptFile, dataUnitBytes: number): BlkCryptoKey {
+  const mode = MODES[file.contentsMode]!;
+  return new BlkCryptoKey({ mode, bytes: fscryptContentsKey(file), dataUnitBytes, dunBytes: DUN_BYTES[file.policy] });
 }
 
 /** A block of a file, where it is on the device, and its memory. */
@@ -65,7 +66,7 @@ export interface FileBlock {
 
 /** What a file system submitted: a test looks at it. */
 export interface SubmittedBio {
-  readonly inode: ModelInode;
+  readonly key: CryptoKeyRef;
   readonly sector: number;
   readonly blocks: number;
   readonly firstDun: bigint;
@@ -79,7 +80,7 @@ export class ModelFileSystem {
   readonly devices: readonly BlockDevice[];
   readonly blockBytes: number;
   readonly submitted: SubmittedBio[] = [];
-  readonly #inodes = new Set<ModelInode>();
+  readonly #inodes: ModelInode[] = [];
 
   constructor(devices: readonly BlockDevice[], blockBytes: number) {
     this.devices = devices;
@@ -88,19 +89,21 @@ export class ModelFileSystem {
 
   /** Makes a file usable. @kernel fs/crypto/block.c: fscrypt_prepare_inline_crypt_key */
   open(file: FscryptFile, dataUnitBytes: number = this.blockBytes): ModelInode {
-    const inode = new ModelInode(file, this.blockBytes, dataUnitBytes);
-    for (const device of this.devices) blkCryptoStartUsingKey(device, inode.key);
-    this.#inodes.add(inode);
+    const key = this.#sharedKey(file, dataUnitBytes) ?? newKey(file, dataUnitBytes);
+    for (const device of this.devices) blkCryptoStartUsingKey(device, key);
+    const inode = new ModelInode(file, key, this.blockBytes);
+    this.#inodes.push(inode);
     return inode;
   }
 
   /** Evicts all keys, then closes the devices, then wipes the keys. @kernel fs/crypto/block.c: fscrypt_destroy_inline_crypt_key */
   async unmount(): Promise<void> {
-    for (const { key } of this.#inodes) {
+    const keys = new Set(this.#inodes.map(({ key }) => key));
+    for (const key of keys) {
       for (const device of this.devices) await blkCryptoEvictKey(device, key);
     }
     for (const device of this.devices) await device.disk.close();
-    for (const { key } of this.#inodes) key.wipe();
+    for (const key of keys) key.wipe();
   }
 
   /** Whether a block's data may follow what a bio holds. @kernel fs/crypto/block.c: fscrypt_mergeable_bio */
@@ -155,6 +158,20 @@ export class ModelFileSystem {
     return this.#submitAll(bios);
   }
 
+  /** Files of all policies but one have the key of their master key in common. */
+  #sharedKey(file: FscryptFile, dataUnitBytes: number): BlkCryptoKey | null {
+    if (file.policy === "v2-per-file") return null;
+    const { policy, masterKey, contentsMode } = file;
+    const sharing = this.#inodes.find(
+      ({ file: other, key }) =>
+        other.policy === policy &&
+        other.masterKey === masterKey &&
+        other.contentsMode === contentsMode &&
+        key.dataUnitBytes === dataUnitBytes,
+    );
+    return sharing?.key ?? null;
+  }
+
   /** @kernel fs/crypto/block.c: fscrypt_set_bio_crypt_ctx */
   #newBio(device: BlockDevice, opf: number, inode: ModelInode, logicalBlock: number, sector: number): Bio {
     const bio = device.queue.layer.bioSet.tryAlloc(device, opf)!;
@@ -165,14 +182,12 @@ export class ModelFileSystem {
 
   /** Submits bios together; the first failure is the status of all. */
   async #submitAll(bios: readonly Bio[]): Promise<BlkStatus> {
-    for (const bio of bios) this.submitted.push(this.#describe(bio));
+    for (const { cryptCtx, sector, bytes } of bios) {
+      const blocks = bytes / this.blockBytes;
+      this.submitted.push({ key: cryptCtx!.key!, sector, blocks, firstDun: dunToBigInt(cryptCtx!.dun) });
+    }
     const statuses = await Promise.all(bios.map(submitBioWait));
     for (const bio of bios) bio.put();
     return statuses.find((status) => status !== BlkStatus.OK) ?? BlkStatus.OK;
-  }
-
-  #describe(bio: Bio): SubmittedBio {
-    const inode = [...this.#inodes].find(({ key }) => key === bio.cryptCtx!.key)!;
-    return { inode, sector: bio.sector, blocks: bio.bytes / this.blockBytes, firstDun: dunToBigInt(bio.cryptCtx!.dun) };
   }
 }
