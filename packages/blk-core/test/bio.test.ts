@@ -98,7 +98,7 @@ describe("bio contexts", () => {
     expect(rig.layer.cryptCtxPool.inUse).toBe(0);
   });
 
-  it("[API-12] the key is kept by reference, the DUN by copy", () => {
+  it("[API-2] [API-12] the key is kept by reference, the DUN by copy", () => {
     const key = fakeKey();
     const dun = newDun(41n);
     const bio = rig.layer.bioSet.tryAlloc(rig.disk.part0, ReqOp.WRITE)!;

@@ -153,7 +153,7 @@ describe("plug", () => {
 });
 
 describe("every merge", () => {
-  it("keeps DUN minus sector constant over a request of one key", () => {
+  it("[CORE-22] [CORE-23] [CORE-24] keeps DUN minus sector constant over a request of one key", () => {
     const keys = [fakeKey(512), fakeKey(512)];
     const oneBio = fc.record({
       sector: fc.nat(24),

@@ -47,13 +47,18 @@ describe("data unit numbers", () => {
     );
   });
 
-  it("copies and converts without loss", () => {
+  it("[API-2] copies and converts without loss", () => {
     const copy = newDun();
     copyDun(copy, newDun(0x1_2345_6789_abcd_ef01n));
     expect(dunToBigInt(copy)).toBe(0x1_2345_6789_abcd_ef01n);
   });
 
-  it("refuses numbers that are not 256 bits", () => {
+  it("[API-2] is four limbs of 64 bits, the least significant first, each held as two halves", () => {
+    const dun = newDun((4n << 192n) | (3n << 128n) | (2n << 64n) | 0x1_0000_0005n);
+    expect([...dun]).toEqual([5, 1, 2, 0, 3, 0, 4, 0]);
+  });
+
+  it("[API-2] refuses numbers that are not 256 bits", () => {
     expect(() => newDun(-1n)).toThrow(/0 to 2\^256 - 1/);
     expect(() => newDun(MODULUS)).toThrow(/0 to 2\^256 - 1/);
   });

@@ -20,7 +20,7 @@ async function makeExt4(scratch: Scratch): Promise<string> {
 
 describeWithPeers("nbdcopy and qemu-img", ["mkfs.ext4", "e2fsck", "nbdcopy", "qemu-img"], () => {
   it.each([512, 4096])(
-    "store and fetch an ext4 image, the medium is the reference cipher's (data unit %i)",
+    "[INT-1] [INT-3] store and fetch an ext4 image through the loop device, the medium is the reference cipher's (data unit %i)",
     async (unit) => {
       using scratch = new Scratch();
       const image = await makeExt4(scratch);

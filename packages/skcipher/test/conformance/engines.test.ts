@@ -119,7 +119,7 @@ describe.each(engines)("engine $name", ({ create }) => {
       expect(error.message).toMatch(/Uint8Array of 64 bytes/);
     });
 
-    test.each([0, 1])("equal halves are refused (%i)", (fill) => {
+    test.each([0, 1])("[FB-24] equal halves are refused (%i)", (fill) => {
       const error = errorOf(() => engine.alloc("xts(aes)").setKey(new Uint8Array(64).fill(fill)));
       expect(error).toMatchObject({ code: "EINVAL", op: "setKey" });
       expect(error.message).toMatch(/halves .* must differ/);

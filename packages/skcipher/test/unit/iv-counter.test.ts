@@ -14,12 +14,12 @@ function ivs(dun: bigint, ivBytes: number, count: number): bigint[] {
   });
 }
 
-test.each([32n, 64n, 96n, 128n, 160n, 192n, 224n, 256n])("32-byte IVs carry across 2^%i", (bits) => {
+test.each([32n, 64n, 96n, 128n, 160n, 192n, 224n, 256n])("[FB-21] 32-byte IVs carry across 2^%i", (bits) => {
   const dun = 2n ** bits - 1n;
   expect(ivs(dun, 32, 3)).toEqual([dun, (dun + 1n) % 2n ** 256n, (dun + 2n) % 2n ** 256n]);
 });
 
-test("16-byte IVs are the low half of the DUN", () => {
+test("[FB-21] 16-byte IVs are the low half of the DUN", () => {
   expect(ivs(2n ** 200n + 2n ** 128n - 1n, 16, 2)).toEqual([2n ** 128n - 1n, 0n]);
 });
 

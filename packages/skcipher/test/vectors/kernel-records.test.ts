@@ -33,7 +33,7 @@ test("there are 176 records, in four modes", () => {
 describe.each(engines)("engine $name", ({ create }) => {
   const engine = create();
 
-  test.each(vectors)("$id", (vector) => {
+  test.each(vectors)("[FB-21] $id", (vector) => {
     const cipher = engine.alloc(CIPHERS[vector.mode]!);
     const plaintext = vector.plaintext();
     cipher.setKey(vector.key);
