@@ -6,9 +6,9 @@ const HEADERS = ["slot", "key", "users", "programmings", "hits", "waits", "evict
  * A profile's slots as a table, one line a slot: what a debug file beside sysfs would print.
  *
  * ```text
- * slot  key                users  programmings  hits  waits  evictions  longest wait
- * 0     AES-256-XTS 4096   1      3             120   2      0          1.50 ms
- * 1     -                  0      0             0     0      0          -
+ * slot  key               users  programmings  hits  waits  evictions  longest wait
+ * 0     AES-256-XTS 4096  1      1             120   2      0          1.50 ms
+ * 1     -                 0      0             0     0      0          -
  * ```
  */
 export function formatSlotTable(slots: readonly KeyslotInfo[]): string {

@@ -1,4 +1,5 @@
 import { inspect } from "node:util";
+import { CryptoCfgFlag } from "@inlinecrypt/blk-core";
 import { assertUsableKey, type BlkCryptoKey, type BlkCryptoKeyOptions } from "@inlinecrypt/blk-crypto-profile";
 import { describe, expect, it } from "vitest";
 import { makeKey } from "./support.ts";
@@ -55,6 +56,25 @@ describe("BlkCryptoKey", () => {
       expect(makeKey(1, { keyType: "hw-wrapped", bytes: distinct(length) }).keyBytes).toBe(length);
     }
     expect(makeKey(1, { mode: "Adiantum", bytes: distinct(32), dunBytes: 32 }).dunBytes).toBe(32);
+  });
+
+  it("[API-19] takes flags: hardware is allowed unless told otherwise, and wrapped keys need it", () => {
+    expect([
+      makeKey().flags,
+      makeKey(1, { flags: CryptoCfgFlag.ALLOW_HW }).flags,
+      makeKey(1, { flags: 0 }).flags,
+    ]).toEqual([1, 1, 0]);
+    const wrapped = { keyType: "hw-wrapped" as const };
+    expect(makeKey(1, { ...wrapped, flags: CryptoCfgFlag.ALLOW_HW }).flags).toBe(1);
+    expect(() => makeKey(1, { ...wrapped, flags: 0 })).toThrow(
+      expect.objectContaining({ code: "EINVAL", message: expect.stringContaining("ALLOW_HW") }),
+    );
+  });
+
+  it.each([2, 3, -1, 2 ** 31, 2 ** 32, 0.5, Number.NaN])("[API-19] refuses unknown flags %d", (flags) => {
+    expect(() => makeKey(1, { flags })).toThrow(
+      expect.objectContaining({ code: "EINVAL", message: expect.stringContaining(`flags are ${flags}`) }),
+    );
   });
 
   it("[API-5] sets no bounds on a power-of-two data unit", () => {

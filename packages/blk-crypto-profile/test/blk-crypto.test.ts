@@ -1,8 +1,10 @@
 import {
+  type Bio,
   BlkBug,
   BlkError,
   BlkStatus,
   type BlockDevice,
+  CryptoCfgFlag,
   type CryptoFallback,
   newDun,
   ReqOp,
@@ -20,14 +22,17 @@ import { expectIdle, FakeHardware, makeKey, makeQueue, makeRig, type Rig } from 
 const key = makeKey();
 const wrapped = makeKey(1, { keyType: "hw-wrapped" });
 const other = makeKey(1, { dataUnitBytes: 512 });
+const softwareOnly = makeKey(1, { flags: 0 });
 
 /** A fallback that says yes to raw keys and records what it is asked. */
 class FakeFallback implements CryptoFallback {
   readonly log: string[] = [];
   hasCipher = true;
   attach(): void {}
-  prepBio(): boolean {
-    throw new Error("no I/O here");
+  prepBio(bio: Bio): boolean {
+    this.log.push("bio");
+    bio.endIo();
+    return false;
   }
   supports(config: { keyType: string }): boolean {
     return config.keyType === "raw";
@@ -94,6 +99,16 @@ describe("what a device supports", () => {
     }
   });
 
+  it("[API-19] never natively without ALLOW_HW, whatever the device can do", () => {
+    const { bdev } = setUp(new FakeFallback());
+    const supported = (flags: number): boolean[] =>
+      [blkCryptoConfigSupportedNatively, blkCryptoConfigSupported].map((ask) => ask(bdev, { ...config, flags }));
+    expect([supported(CryptoCfgFlag.ALLOW_HW), supported(0)]).toEqual([
+      [true, true],
+      [false, true],
+    ]);
+  });
+
   it("[API-7] or through the fallback, for raw keys, though it may turn out to have no cipher", () => {
     const fallback = new FakeFallback();
     fallback.hasCipher = false;
@@ -112,6 +127,16 @@ describe("starting to use a key", () => {
     expect(fallback.log).toEqual([]);
     blkCryptoStartUsingKey(bdev, other);
     expect(fallback.log).toEqual(["start"]);
+  });
+
+  it("[API-19] without ALLOW_HW asks the fallback, even on capable hardware", () => {
+    const fallback = new FakeFallback();
+    const { bdev } = setUp(fallback);
+    blkCryptoStartUsingKey(bdev, softwareOnly);
+    expect(fallback.log).toEqual(["start"]);
+    expect(() => blkCryptoStartUsingKey(setUp().bdev, softwareOnly)).toThrow(
+      expect.objectContaining({ code: "ENOPKG" }),
+    );
   });
 
   it("[API-10] fails for a wrapped key the device does not take, and names it", () => {
@@ -190,6 +215,43 @@ describe("I/O with keys", () => {
     await rig.profile.reprogramAllKeys();
     expect(rig.tracer.events).toEqual([]);
     expect(rig.hardware.slots.size).toBe(0);
+    expectIdle(rig);
+  });
+
+  it("[API-19] [PROF-7] a key without ALLOW_HW is served by software; the capable device sees nothing of it", () => {
+    const fallback = new FakeFallback();
+    const { rig, bdev, requests } = setUp(fallback);
+    const statuses: BlkStatus[] = [];
+    submit(rig, bdev, softwareOnly, (status) => statuses.push(status));
+    const without = setUp();
+    submit(without.rig, without.bdev, softwareOnly, (status) => statuses.push(status));
+    expect(statuses).toEqual([BlkStatus.OK, BlkStatus.NOTSUPP]);
+    expect([fallback.log, requests, without.requests, rig.hardware.log]).toEqual([["bio"], [], [], []]);
+  });
+
+  it("[PROF-34] queues that share a profile share its slots, and one eviction serves all", async () => {
+    const { rig, bdev, requests } = setUp();
+    const second = makeQueue(rig);
+    submit(rig, bdev, key, () => {});
+    submit(rig, second.disk.part0, key, () => {});
+    const slots = [requests[0]!, second.requests[0]!].map((rq) => rq.cryptKeyslot);
+    expect(slots[0]).toBe(slots[1]);
+    for (const rq of [requests[0]!, second.requests[0]!]) rq.complete(BlkStatus.OK);
+    await blkCryptoEvictKey(second.disk.part0, key);
+    expect(rig.hardware.log).toEqual(["program 0 0", "evict 0 0"]);
+    expect(rig.hardware.slots.size).toBe(0);
+    expectIdle(rig);
+  });
+
+  it("[PROF-34] I/O of one queue waits for a slot that I/O of another holds", () => {
+    const { rig, bdev, requests } = setUp(undefined, { slotCount: 1 });
+    const second = makeQueue(rig);
+    submit(rig, bdev, key, () => {});
+    submit(rig, second.disk.part0, makeKey(9), () => {});
+    expect(second.requests).toEqual([]);
+    requests[0]!.complete(BlkStatus.OK);
+    rig.executor.runUntilIdle();
+    second.requests[0]!.complete(BlkStatus.OK);
     expectIdle(rig);
   });
 

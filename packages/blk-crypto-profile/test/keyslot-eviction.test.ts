@@ -1,4 +1,4 @@
-import { BlkStatus } from "@inlinecrypt/blk-core";
+import { BlkBug, BlkStatus } from "@inlinecrypt/blk-core";
 import { NO_SLOT } from "@inlinecrypt/blk-crypto-profile";
 import { afterEach, describe, expect, it } from "vitest";
 import { expectIdle, FakeHardware, makeKey, makeRig, type Rig } from "./support.ts";
@@ -66,6 +66,17 @@ describe("evicting a key", () => {
       expect(rig.tracer.events.pop()).toBe('blk_crypto_evict_key {"slotIndex":0,"error":"ETIMEDOUT"}');
       expect(rig.profile.slotTable()[0]!.key).toBeNull();
     }
+  });
+
+  it("a driver's broken invariant is no error to trace: it goes on", async () => {
+    const hardware = start(1);
+    rig.put(rig.get(a));
+    hardware.keyslotEvict = () => {
+      throw new BlkBug("the driver is confused");
+    };
+    await expect(rig.profile.evictKey(a)).rejects.toThrow("the driver is confused");
+    expect(rig.tracer.events).toEqual([]);
+    rig.put(rig.get(b));
   });
 
   it("[PROF-23] without slots tells the driver with no slot number, if it wants to know", async () => {

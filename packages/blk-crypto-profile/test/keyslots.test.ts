@@ -231,6 +231,17 @@ describe("failing to program", () => {
     expect(rig.get(a).answers).toEqual([BlkStatus.IOERR]);
   });
 
+  it("a driver's broken invariant is no status: it goes on, and the hardware is free again", () => {
+    const hardware = start(1);
+    const program = hardware.keyslotProgram;
+    hardware.keyslotProgram = () => {
+      throw new BlkBug("the driver is confused");
+    };
+    expect(() => rig.get(a)).toThrow("the driver is confused");
+    hardware.keyslotProgram = program;
+    rig.put(rig.get(a));
+  });
+
   it("[API-15] a wiped key is refused, not programmed as zeroes", () => {
     const programmed: number[] = [];
     rig = makeRig(new FakeHardware(), {
@@ -377,6 +388,16 @@ describe("the profile itself", () => {
     rig.put(waiter);
     rig.profile[Symbol.dispose]();
     expect(rig.profile.slotTable()[0]!.key).toBeNull();
+  });
+
+  it("[PROF-3] is not destroyed under a driver's hands", async () => {
+    const hardware = start(1);
+    rig.put(rig.get(a));
+    hardware.asynchronous = true;
+    const evicted = rig.profile.evictKey(a);
+    expect(() => rig.profile[Symbol.dispose]()).toThrow(/a low-level op runs/);
+    hardware.settle();
+    await evicted;
   });
 
   it("[PROF-29] slots need the ops to fill and empty them", () => {

@@ -17,7 +17,10 @@ import {
   type BlkCryptoKeyOptions,
   BlkCryptoProfile,
   type BlkCryptoProfileOptions,
+  CryptoCapabilities,
+  type CryptoKeyType,
   type LlOps,
+  type RuntimePm,
   type WrappedKeyOps,
 } from "@inlinecrypt/blk-crypto-profile";
 import { expect } from "vitest";
@@ -203,4 +206,60 @@ export class RecordingWrappedKeys implements WrappedKeyOps {
     this.lent.push(swSecret);
     return this.#ops.deriveSwSecret(ephKey, swSecret);
   }
+}
+
+/** A device that wakes at once, or (`asynchronous`) when the test says so; it writes into the log of its hardware. */
+export class FakePm implements RuntimePm {
+  holders = 0;
+  asynchronous = false;
+  /** Errors of the next attempts to wake, in order. */
+  readonly failures: ErrnoCode[] = [];
+  /** Part of waking. */
+  onResume: (() => void | Promise<void>) | null = null;
+  onPut: (() => void) | null = null;
+  readonly #log: string[];
+  readonly #resuming: (() => void)[] = [];
+
+  constructor(hardware: FakeHardware) {
+    this.#log = hardware.log;
+  }
+
+  get isResuming(): boolean {
+    return this.#resuming.length > 0;
+  }
+
+  runtimeResume(): void | Promise<void> {
+    this.#log.push("resume");
+    const failure = this.failures.shift();
+    const finish = (): void => {
+      if (failure !== undefined) throw new BlkError(failure, "fake device", "does not wake");
+      this.holders++;
+    };
+    if (this.asynchronous) {
+      return new Promise<void>((resolve) => this.#resuming.push(resolve)).then(() => this.onResume?.()).then(finish);
+    }
+    const restored = this.onResume?.();
+    return restored instanceof Promise ? restored.then(finish) : finish();
+  }
+
+  runtimePut(): void {
+    this.#log.push("put");
+    if (this.holders === 0) throw new Error("put without resume");
+    this.holders--;
+    this.onPut?.();
+  }
+
+  /** Ends the oldest attempt to wake. */
+  settle(): void {
+    this.#resuming.shift()!();
+  }
+}
+
+/** Capabilities with wrapped keys, for AES-256-XTS. */
+export function wrapped(...more: CryptoKeyType[]): CryptoCapabilities {
+  return new CryptoCapabilities({
+    modesSupported: { "AES-256-XTS": 4096 },
+    maxDunBytesSupported: 8,
+    keyTypesSupported: ["hw-wrapped", ...more],
+  });
 }
