@@ -138,6 +138,12 @@ export class Bio implements BvecPosition {
     this.cryptCtx = null;
   }
 
+  /** Sends the bio to another device, where `sector` has yet to be checked. @kernel include/linux/bio.h: bio_set_dev */
+  setDev(bdev: BlockDevice): void {
+    this.bdev = bdev;
+    this.remapped = false;
+  }
+
   /** Moves past the first `bytes`, context included. @kernel block/bio.c: __bio_advance */
   advance(bytes: number): void {
     if (bytes < 0 || bytes > this.bytes) throw new BlkBug(`a bio of ${this.bytes} bytes is advanced by ${bytes}`);

@@ -21,10 +21,10 @@ export class BlockDevice {
   readonly name: string;
   readonly disk: GenDisk;
   readonly startSector: number;
-  readonly sectorCount: number;
   readonly readOnly: boolean;
   /** Its I/O so far; see `stat`. */
   readonly stats: DiskStats;
+  #sectorCount: number;
 
   constructor(
     disk: GenDisk,
@@ -34,20 +34,22 @@ export class BlockDevice {
     readOnly: boolean,
     stats: DiskStats,
   ) {
-    const blockSectors = disk.queue.limits.logicalBlockBytes / SECTOR_BYTES;
-    if (!Number.isInteger(sectorCount) || sectorCount < 0 || sectorCount % blockSectors !== 0) {
-      throw new BlkError(
-        "EINVAL",
-        name,
-        `${sectorCount} sectors, expected a multiple of ${blockSectors} (the logical block)`,
-      );
-    }
     this.disk = disk;
     this.name = name;
     this.startSector = startSector;
-    this.sectorCount = sectorCount;
+    this.#sectorCount = this.#checkSectorCount(sectorCount);
     this.readOnly = readOnly;
     this.stats = stats;
+  }
+
+  /** Size in sectors. */
+  get sectorCount(): number {
+    return this.#sectorCount;
+  }
+
+  /** For `GenDisk.setCapacity`. */
+  setSectorCount(sectorCount: number): void {
+    this.#sectorCount = this.#checkSectorCount(sectorCount);
   }
 
   get queue(): RequestQueue {
@@ -91,5 +93,15 @@ export class BlockDevice {
   /** Makes the range read as zeroes. @kernel block/blk-lib.c: blkdev_issue_zeroout */
   writeZeroes(byteOffset: number, bytes: number): Promise<void> {
     return zeroRange(this, null, byteOffset, bytes);
+  }
+
+  #checkSectorCount(sectorCount: number): number {
+    const blockSectors = this.queue.limits.logicalBlockBytes / SECTOR_BYTES;
+    if (Number.isInteger(sectorCount) && sectorCount >= 0 && sectorCount % blockSectors === 0) return sectorCount;
+    throw new BlkError(
+      "EINVAL",
+      this.name,
+      `${sectorCount} sectors, expected a multiple of ${blockSectors} (the logical block)`,
+    );
   }
 }

@@ -58,6 +58,16 @@ export class GenDisk {
     return new BlockDevice(this, name, startSector, sectorCount, this.part0.readOnly, stats);
   }
 
+  /**
+   * Changes the size, in sectors. I/O under way beyond a smaller one is its driver's to end.
+   *
+   * @throws BlkError EINVAL when it is no multiple of the logical block.
+   * @kernel block/genhd.c: set_capacity
+   */
+  setCapacity(sectorCount: number): void {
+    this.part0.setSectorCount(sectorCount);
+  }
+
   /** Refuses new I/O and resolves when all accepted I/O has ended. @kernel block/genhd.c: del_gendisk */
   close(): Promise<void> {
     return this.queue.drain();

@@ -86,6 +86,34 @@ describe("checks before the queue", () => {
     expectNoLeaks(rig);
   });
 
+  it("a disk's capacity bounds the I/O that comes after it is set", () => {
+    const rig = makeRig();
+    const sectorCount = rig.disk.part0.sectorCount;
+    rig.disk.setCapacity(sectorCount + 8);
+    expect(rig.disk.part0.bytes).toBe((sectorCount + 8) * 512);
+    const behindTheOldEnd = makeBio(rig, sectorCount, 8);
+    rig.layer.submitBio(behindTheOldEnd.bio);
+    rig.driver.completeAll();
+    expect(behindTheOldEnd.ends).toEqual([BlkStatus.OK]);
+    rig.disk.setCapacity(sectorCount);
+    expect(submit(rig, sectorCount, 8)).toEqual([BlkStatus.IOERR]);
+    expect(() => rig.disk.setCapacity(0.5)).toThrow(/0.5 sectors/);
+    expect(rig.disk.part0.sectorCount).toBe(sectorCount);
+    expectNoLeaks(rig);
+  });
+
+  it("a bio sent to another device has its place checked and translated there", () => {
+    const rig = makeRig();
+    const partition = rig.disk.partition("test0p1", 100, 8);
+    const moved = makeBio(rig, 4, 4);
+    moved.bio.remapped = true;
+    moved.bio.setDev(partition);
+    rig.layer.submitBio(moved.bio);
+    expect(rig.driver.log).toEqual(["READ 104+4"]);
+    rig.driver.completeAll();
+    expectNoLeaks(rig);
+  });
+
   it("ends an empty bio without the driver", () => {
     const rig = makeRig();
     expect(submit(rig, 0, 0)).toEqual([BlkStatus.OK]);
