@@ -1,5 +1,6 @@
 import {
   BioSegments,
+  type BlkError,
   BlkMqQueue,
   type BlkRequest,
   BlkStatus,
@@ -23,6 +24,12 @@ export interface InlineDiskOptions {
   slotCount?: number;
   /** @default 8 */
   maxDunBytes?: number;
+  /**
+   * Data unit sizes of every mode, or-ed.
+   *
+   * @default 512 | 1024 | 2048 | 4096
+   */
+  dataUnits?: number;
 }
 
 /** A read or write as the driver got it. */
@@ -45,7 +52,6 @@ export interface LlOpsCall {
 }
 
 const MODES = Object.keys(cipherNames) as CryptoModeName[];
-const ALL_DATA_UNITS = 512 | 1024 | 2048 | 4096;
 
 /**
  * A disk whose crypto engine is the oracle, as the driver of one sees it: keys come through `LlOps`, everything else with
@@ -62,17 +68,19 @@ export class InlineDisk {
   readonly calls: LlOpsCall[] = [];
   /** Ends a request instead of doing it. */
   failOn: (request: SeenRequest) => BlkStatus = () => BlkStatus.OK;
+  /** What evictions fail with; null: they succeed. */
+  evictionError: BlkError | null = null;
   readonly #slots: (Uint8Array | null)[];
   readonly #segments = new BioSegments();
 
   constructor(layer: BlockLayer, options: InlineDiskOptions) {
-    const { bytes, name = "inline0", limits = {}, slotCount = 4, maxDunBytes = 8 } = options;
+    const { bytes, name = "inline0", limits = {}, slotCount = 4, maxDunBytes = 8, dataUnits = 0x1e00 } = options;
     this.medium = new Uint8Array(bytes);
     this.tuples = new Uint8Array((bytes / 512) * 8);
     this.#slots = new Array<Uint8Array | null>(slotCount).fill(null);
     this.profile = new BlkCryptoProfile(layer, {
       slotCount,
-      modesSupported: Object.fromEntries(MODES.map((mode) => [mode, ALL_DATA_UNITS])),
+      modesSupported: Object.fromEntries(MODES.map((mode) => [mode, dataUnits])),
       maxDunBytesSupported: maxDunBytes,
       llOps: this.#llOps(),
     });
@@ -91,6 +99,7 @@ export class InlineDisk {
       keyslotEvict: (...args) => {
         const [key, slotIndex] = args;
         this.#record("keyslotEvict", key, args);
+        if (this.evictionError !== null) throw this.evictionError;
         this.#slots[slotIndex] = null;
       },
     };
