@@ -1,19 +1,21 @@
 import { randomFillSync } from "node:crypto";
-import { encryptDataUnits } from "@inlinecrypt/reference-crypto";
-import { BIO_BYTES, blockPath, type Contender, cipherAlone, naiveLoop, TOTAL_BYTES } from "./contenders.js";
+import { cryptoModes } from "@inlinecrypt/blk-crypto-profile";
+import { type ReferenceCipherName, referenceEncrypt } from "@inlinecrypt/reference-crypto";
+import { BIO_BYTES, blockPath, type Contender, type Crypt, cipherAlone, naiveLoop, TOTAL_BYTES } from "./contenders.js";
 
 const DATA_UNIT_BYTES = [512, 4096];
 const ROUNDS = 11;
 const SAMPLE_BYTES = 8192;
 
-const key = randomFillSync(new Uint8Array(64));
 const data = randomFillSync(new Uint8Array(TOTAL_BYTES));
 const back = new Uint8Array(TOTAL_BYTES);
 
 /** All contenders leave the same bytes on their medium and read the data back; a sample is the oracle's. */
-async function proveAgreement(contenders: readonly Contender[], dataUnitBytes: number): Promise<void> {
+async function proveAgreement(contenders: readonly Contender[], crypt: Crypt): Promise<void> {
+  const { mode, keyBytes, dataUnitBytes } = crypt;
   const last = TOTAL_BYTES - SAMPLE_BYTES;
-  const oracle = encryptDataUnits(key, BigInt(last / dataUnitBytes), dataUnitBytes, data.subarray(last));
+  const cipher = mode.cipher as ReferenceCipherName;
+  const oracle = referenceEncrypt(cipher, keyBytes, dataUnitBytes, BigInt(last / dataUnitBytes), data.subarray(last));
   for (const contender of contenders) {
     await contender.write(data);
     const medium = contender.medium();
@@ -44,25 +46,29 @@ async function medians(contenders: readonly Contender[], op: "write" | "read"): 
 }
 
 function printRow(cells: readonly string[]): void {
-  console.log(cells.map((cell, index) => (index < 2 ? cell.padEnd(10) : cell.padStart(27))).join(""));
+  console.log(cells.map((cell, index) => (index < 3 ? cell.padEnd([18, 10, 9][index]!) : cell.padStart(20))).join(""));
 }
 
-const tables = DATA_UNIT_BYTES.map((dataUnitBytes) => ({
-  dataUnitBytes,
-  encrypted: [naiveLoop(key, dataUnitBytes), blockPath(key, dataUnitBytes), cipherAlone(key, dataUnitBytes)],
-  plain: blockPath(null, dataUnitBytes),
-}));
-for (const { dataUnitBytes, encrypted } of tables) await proveAgreement(encrypted, dataUnitBytes);
-console.log(
-  `${TOTAL_BYTES >> 20} MiB: the medium is node:crypto's and, in a sample, the oracle's; data units of 512 and 4096\n`,
+const tables = cryptoModes.flatMap((mode) =>
+  DATA_UNIT_BYTES.map((dataUnitBytes) => {
+    const crypt: Crypt = { mode, keyBytes: randomFillSync(new Uint8Array(mode.keyBytes)), dataUnitBytes };
+    const encrypted = [blockPath("submitBio", crypt), cipherAlone(crypt)];
+    // node:crypto has no other of the ciphers as a whole.
+    if (mode.name === "AES-256-XTS") encrypted.push(naiveLoop(crypt));
+    return { crypt, encrypted };
+  }),
 );
+for (const { crypt, encrypted } of tables) await proveAgreement(encrypted, crypt);
+console.log(`${TOTAL_BYTES >> 20} MiB: all media hold the same bytes and, in a sample, the oracle's\n`);
 
-console.log(`MB/s, bios of ${BIO_BYTES / 1024} KiB; in brackets the ratio to a node:crypto cipher each, same run`);
-printRow(["data unit", "operation", ...tables[0]!.encrypted.map(({ name }) => name), tables[0]!.plain.name]);
-for (const { dataUnitBytes, encrypted, plain } of tables) {
+const plain = blockPath("submitBio, no key", null);
+console.log(`MB/s, bios of ${BIO_BYTES / 1024} KiB; in brackets the ratio to submitBio, same run`);
+printRow(["mode", "data unit", "", "submitBio", "submitBio, no key", "cipher alone", "node:crypto, naive"]);
+for (const { crypt, encrypted } of tables) {
   for (const op of ["write", "read"] as const) {
-    const speeds = await medians([...encrypted, plain], op);
+    const [path, ...others] = encrypted;
+    const speeds = await medians([path!, plain, ...others], op);
     const cells = speeds.map((speed) => `${speed.toFixed(0)} (${(speed / speeds[0]!).toFixed(2)})`);
-    printRow([String(dataUnitBytes), op, ...cells]);
+    printRow([crypt.mode.name, String(crypt.dataUnitBytes), op, ...cells]);
   }
 }

@@ -1,16 +1,17 @@
-import { type Bio, BioList, BlkStatus, type Executor, PoolWaiter, ReqFlag, WorkItem } from "@inlinecrypt/blk-core";
+import {
+  type Bio,
+  BioList,
+  BlkStatus,
+  type Executor,
+  type Pool,
+  PoolWaiter,
+  ReqFlag,
+  WorkItem,
+} from "@inlinecrypt/blk-core";
 
 /** What became of a bio: no longer ours, to be continued, or in need of an object while none is free. */
 export const Progress = { DONE: 0, MORE: 1, STALLED: 2 } as const;
 export type Progress = (typeof Progress)[keyof typeof Progress];
-
-/** What bios wait for: a `Pool`, or a `BioSet`. */
-export interface WaitablePool {
-  /** Objects that will be given back. */
-  readonly inUse: number;
-  /** Wakes the waiter when one is. */
-  wait(waiter: PoolWaiter): void;
-}
 
 /** Bytes served in a row before other work gets its turn. */
 const TURN_BYTES = 1 << 20;
@@ -22,13 +23,13 @@ const TURN_BYTES = 1 << 20;
 export class BioBacklog {
   readonly #waiting = new BioList();
   readonly #executor: Executor;
-  readonly #pool: WaitablePool;
+  readonly #pool: Pool<unknown>;
   readonly #serve: (bio: Bio) => Progress;
   readonly #work = new WorkItem(() => this.#serveWaiting());
   readonly #poolWaiter = new PoolWaiter(() => this.#executor.queueWork(this.#work));
 
   /** `serve` works on a bio as far as it gets; STALLED says that `pool` had nothing for it. */
-  constructor(executor: Executor, pool: WaitablePool, serve: (bio: Bio) => Progress) {
+  constructor(executor: Executor, pool: Pool<unknown>, serve: (bio: Bio) => Progress) {
     this.#executor = executor;
     this.#pool = pool;
     this.#serve = serve;

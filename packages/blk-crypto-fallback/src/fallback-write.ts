@@ -1,7 +1,7 @@
 import {
   BIO_CHUNK_BYTES,
   type Bio,
-  type BioSet,
+  BioSet,
   BlkStatus,
   type BlockLayer,
   copyDun,
@@ -46,22 +46,22 @@ class Bounce {
 export class FallbackWrites {
   readonly #layer: BlockLayer;
   readonly #keyslots: FallbackKeyslots;
-  readonly #bounceBios: BioSet;
-  /** As many as there are bounce bios: whoever has a bio gets one. */
   readonly #bounces: Pool<Bounce>;
+  /** As many as there are bounces: whoever has one gets a bio, so that nobody has half of what it needs and waits. */
+  readonly #bounceBios: BioSet;
   readonly #backlog: BioBacklog;
   readonly #onBounceEnd = (bounceBio: Bio): void => this.#bounceEnded(bounceBio);
 
   constructor(layer: BlockLayer, keyslots: FallbackKeyslots, engine: SkcipherEngine, bounceCount: number) {
     this.#layer = layer;
     this.#keyslots = keyslots;
-    this.#bounceBios = layer.newBioSet("blk_crypto_bounce_bio", bounceCount);
     this.#bounces = new Pool("blk_crypto_bounce", bounceCount, () => this.#newBounce(engine), layer.failAlloc);
-    this.#backlog = new BioBacklog(layer.executor, this.#bounceBios, (source) => this.#encryptNext(source));
+    this.#bounceBios = new BioSet("blk_crypto_bounce_bio", bounceCount, layer.cryptCtxPool);
+    this.#backlog = new BioBacklog(layer.executor, this.#bounces, (source) => this.#encryptNext(source));
   }
 
   get isIdle(): boolean {
-    return this.#bounceBios.inUse === 0 && this.#backlog.isEmpty;
+    return this.#bounces.inUse === 0 && this.#backlog.isEmpty;
   }
 
   /** Takes over a write whose memory is aligned to its data units, and ends it. */
@@ -94,13 +94,9 @@ export class FallbackWrites {
 
   /** @kernel block/blk-crypto-fallback.c: blk_crypto_alloc_enc_bio */
   #tryGetBounce(source: Bio): Bounce | null {
-    const bounceBio = this.#bounceBios.tryAlloc(source.bdev, source.opf);
-    if (bounceBio === null) return null;
     const bounce = this.#bounces.tryGet();
-    if (bounce === null) {
-      bounceBio.put();
-      return null;
-    }
+    if (bounce === null) return null;
+    const bounceBio = this.#bounceBios.tryAlloc(source.bdev, source.opf)!;
     bounceBio.sector = source.sector;
     bounceBio.remapped = source.remapped;
     bounceBio.privateData = bounce;
@@ -183,8 +179,8 @@ export class FallbackWrites {
     const bounceBio = bounce.bio!;
     bounce.source = null;
     bounce.bio = null;
-    this.#bounces.put(bounce);
     bounceBio.put();
+    this.#bounces.put(bounce);
     source.endIoWith(status);
   }
 }

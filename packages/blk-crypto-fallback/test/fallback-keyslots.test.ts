@@ -2,13 +2,12 @@ import { BlkStatus, BlockLayer } from "@inlinecrypt/blk-core";
 import { BlkCryptoFallback } from "@inlinecrypt/blk-crypto-fallback";
 import { blkCryptoConfigSupported, blkCryptoEvictKey, blkCryptoStartUsingKey } from "@inlinecrypt/blk-crypto-profile";
 import { afterEach, describe, expect, it } from "vitest";
-import { expectNoLeaks, makeKey, makeRig, pattern, type Rig, WatchedEngine } from "./support.ts";
+import { expectNoLeaks, MODES, makeKey, makeRig, pattern, type Rig, WatchedEngine } from "./support.ts";
 
 let rig: Rig;
 afterEach(() => expectNoLeaks(rig));
 
 const write = (key = makeKey()): BlkStatus[] => rig.write(pattern(512), { key }).ends;
-const sm4Key = (): ReturnType<typeof makeKey> => makeKey(1, { mode: "SM4-XTS", bytes: pattern(32) });
 
 describe("starting a mode", () => {
   it("[FB-3] allocates one cipher for each keyslot, once, at the first start", () => {
@@ -26,7 +25,7 @@ describe("starting a mode", () => {
     const fallback = new BlkCryptoFallback({ engine });
     new BlockLayer({ executor: rig.executor, cryptoFallback: fallback });
     expect(fallback.slotTable()).toHaveLength(100);
-    fallback.startUsingKey(makeKey(1, { mode: "SM4-XTS", bytes: pattern(32), dunBytes: 16 }));
+    fallback.startUsingKey(makeKey(1, { mode: "Adiantum", dunBytes: 32 }));
     expect(engine.allocated).toHaveLength(100);
   });
 
@@ -44,14 +43,29 @@ describe("starting a mode", () => {
 
   it("[FB-4] [API-10] a missing cipher is ENOPKG, and says which", () => {
     rig = makeRig({}, null);
-    expect(blkCryptoConfigSupported(rig.bdev, makeKey(1, { mode: "Adiantum", bytes: pattern(32) }))).toBe(true);
-    expect(() => blkCryptoStartUsingKey(rig.bdev, makeKey(1, { mode: "Adiantum", bytes: pattern(32) }))).toThrow(
+    rig.engine.missing = "adiantum(xchacha12,aes)";
+    const key = makeKey(1, { mode: "Adiantum" });
+    expect(blkCryptoConfigSupported(rig.bdev, key)).toBe(true);
+    expect(() => blkCryptoStartUsingKey(rig.bdev, key)).toThrow(
       expect.objectContaining({
         code: "ENOPKG",
         message: expect.stringContaining("Adiantum: no adiantum(xchacha12,aes)"),
         cause: expect.objectContaining({ code: "ENOENT" }),
       }),
     );
+  });
+
+  it("[FB-3] [FB-7] one mode does not start another", () => {
+    rig = makeRig({ slotCount: 3 }, null);
+    const keys = MODES.map((mode) => makeKey(1, { mode }));
+    for (const [nth, key] of keys.entries()) {
+      expect(write(key)).toEqual([BlkStatus.IOERR]);
+      blkCryptoStartUsingKey(rig.bdev, key);
+      expect(rig.engine.allocated.slice(3 * nth).map((cipher) => cipher.name)).toEqual(
+        new Array(3).fill(key.mode.cipher),
+      );
+      expect(write(key)).toEqual([BlkStatus.OK]);
+    }
   });
 
   it("[FB-4] a start that fails half-way leaves the mode unavailable, and may be tried again", () => {
@@ -90,16 +104,23 @@ describe("keyslots", () => {
   });
 
   it("[FB-6] a slot that changes its mode forgets the key of the old one", () => {
-    rig = makeRig({ slotCount: 1 });
-    const other = sm4Key();
-    blkCryptoStartUsingKey(rig.bdev, other);
+    rig = makeRig({ slotCount: 1 }, null);
+    const keys = MODES.map((mode) => makeKey(1, { mode }));
+    for (const key of keys) blkCryptoStartUsingKey(rig.bdev, key);
     const keyed = (): string[] => rig.engine.keyed.map((index) => rig.engine.allocated[index]!.name);
-    write();
-    expect(keyed()).toEqual(["xts(aes)"]);
-    write(other);
-    expect(keyed()).toEqual(["xts(sm4)"]);
-    write();
-    expect(keyed()).toEqual(["xts(aes)"]);
+    for (const key of [...keys, keys[0]!]) {
+      expect(write(key)).toEqual([BlkStatus.OK]);
+      expect(keyed()).toEqual([key.mode.cipher]);
+    }
+  });
+
+  it("[FB-6] a slot whose new key is refused has forgotten the old one of another mode", () => {
+    rig = makeRig({ slotCount: 1 }, null);
+    const [good, weak] = [makeKey(1, { mode: "Adiantum" }), makeKey(1, { bytes: new Uint8Array(64) })];
+    for (const key of [good, weak]) blkCryptoStartUsingKey(rig.bdev, key);
+    expect([...write(good), ...write(weak)]).toEqual([BlkStatus.OK, BlkStatus.INVAL]);
+    expect(rig.engine.keyed).toEqual([]);
+    expect(write(good)).toEqual([BlkStatus.OK]);
   });
 
   it.each(["has equal halves", "was wiped"])("[FB-6] a key that %s leaves none in its slot", (what) => {

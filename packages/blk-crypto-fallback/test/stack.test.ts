@@ -1,4 +1,4 @@
-import { BlkStatus, BlockLayer, HostExecutor, Volume } from "@inlinecrypt/blk-core";
+import { BlockLayer, HostExecutor, Volume } from "@inlinecrypt/blk-core";
 import { BlkCryptoFallback } from "@inlinecrypt/blk-crypto-fallback";
 import { blkCryptoEvictKey, blkCryptoStartUsingKey } from "@inlinecrypt/blk-crypto-profile";
 import { RamDisk } from "@inlinecrypt/blk-drivers";
@@ -44,28 +44,4 @@ describe("any block device", () => {
     expect(logs[0]).toEqual(logs[1]);
     expect(logs[0]).toContain("WRITE 0+40");
   });
-});
-
-describe("allocations that fail", () => {
-  it.each(["blk_crypto_bounce_bio", "bio_fallback_crypt_ctx"])(
-    "%s: I/O waits for another try and ends well",
-    (name) => {
-      for (let failures = 1; failures < 5; failures++) {
-        const key = makeKey();
-        let left = failures;
-        const failAlloc = (pool: { name: string }): boolean => pool.name === name && left-- > 0;
-        const rig = makeRig({ failAlloc }, key);
-        const data = pattern(2 << 20);
-        const back = new Uint8Array(data.length);
-        const written = rig.write(data);
-        rig.executor.runUntilIdle();
-        const read = rig.read(back);
-        rig.executor.runUntilIdle();
-        expect([...written.ends, ...read.ends]).toEqual([BlkStatus.OK, BlkStatus.OK]);
-        expect(Buffer.compare(back, data)).toBe(0);
-        expect(left).toBeLessThan(0);
-        expectNoLeaks(rig);
-      }
-    },
-  );
 });

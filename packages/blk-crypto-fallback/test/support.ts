@@ -19,8 +19,15 @@ import {
 } from "@inlinecrypt/blk-core";
 import { SimExecutor } from "@inlinecrypt/blk-core/sim-executor";
 import { BlkCryptoFallback, type BlkCryptoFallbackOptions } from "@inlinecrypt/blk-crypto-fallback";
-import { BlkCryptoKey, type BlkCryptoKeyOptions, blkCryptoStartUsingKey } from "@inlinecrypt/blk-crypto-profile";
-import { encryptDataUnits } from "@inlinecrypt/reference-crypto";
+import {
+  BlkCryptoKey,
+  type BlkCryptoKeyOptions,
+  blkCryptoStartUsingKey,
+  type CryptoModeName,
+  cryptoModeByName,
+  cryptoModes,
+} from "@inlinecrypt/blk-crypto-profile";
+import { type ReferenceCipherName, referenceEncrypt } from "@inlinecrypt/reference-crypto";
 import type { Skcipher, SkcipherEngine, SkcipherEngineStatus } from "@inlinecrypt/skcipher";
 import { createNodeEngine } from "@inlinecrypt/skcipher/node";
 import { expect } from "vitest";
@@ -32,40 +39,38 @@ export function pattern(bytes: number, seed = 1): Uint8Array {
   return new Uint8Array(bytes).map((_, index) => (index * 31 + (index >> 8) * 7 + seed * 101) & 0xff);
 }
 
-export function keyBytes(seed = 1): Uint8Array {
-  return pattern(64, seed);
+export const MODES: readonly CryptoModeName[] = cryptoModes.map((mode) => mode.name);
+
+interface KeyOptions extends Partial<BlkCryptoKeyOptions> {
+  mode?: CryptoModeName;
 }
 
-export function makeKey(seed = 1, options: Partial<BlkCryptoKeyOptions> = {}): BlkCryptoKey {
+export function makeKey(seed = 1, options: KeyOptions = {}): BlkCryptoKey {
+  const mode = cryptoModeByName(options.mode ?? "AES-256-XTS");
   return new BlkCryptoKey({
-    mode: "AES-256-XTS",
-    bytes: keyBytes(seed),
+    mode,
+    bytes: pattern(mode.keyBytes, seed),
     dataUnitBytes: 512,
-    dunBytes: 16,
+    dunBytes: mode.ivBytes,
     ...options,
   });
 }
 
 /** What the medium must hold, by the oracle. */
 export function ciphertextOf(data: Uint8Array, key: BlkCryptoKey, dun: bigint): Uint8Array {
-  return encryptDataUnits(
-    key.withBytes((bytes) => bytes.slice()),
-    dun,
-    key.dataUnitBytes,
-    data,
-  );
+  const cipher = key.mode.cipher as ReferenceCipherName;
+  return key.withBytes((bytes) => referenceEncrypt(cipher, bytes, key.dataUnitBytes, dun, data));
 }
 
-/**
- * The node engine under watch: it counts, records and, when told, fails. `xts(sm4)` is there under a false name, for
- * tests that need a second mode.
- */
+/** The node engine under watch: it counts, records and, when told, fails. */
 export class WatchedEngine implements SkcipherEngine {
   readonly name = "watched";
-  readonly ciphers: readonly string[] = ["xts(aes)", "xts(sm4)"];
   readonly #inner: SkcipherEngine = createNodeEngine();
+  readonly ciphers: readonly string[] = this.#inner.ciphers;
   /** Every cipher that was allocated, in order. */
   readonly allocated: WatchedCipher[] = [];
+  /** A cipher that it says it has and cannot allocate. */
+  missing = "";
   /** Allocations that still work. */
   allocationsLeft: number = Number.POSITIVE_INFINITY;
   /** `encrypt BYTES DUN` and `decrypt BYTES DUN`. */
@@ -80,17 +85,21 @@ export class WatchedEngine implements SkcipherEngine {
   }
 
   alloc(cipherName: string): Skcipher {
-    if (!this.supports(cipherName) || this.allocationsLeft === 0) {
+    if (cipherName === this.missing || this.allocationsLeft === 0) {
       throw Object.assign(new Error(`no ${cipherName}`), { code: "ENOENT" });
     }
     this.allocationsLeft--;
-    const cipher = new WatchedCipher(this, cipherName, this.#inner.alloc("xts(aes)"));
+    const cipher = this.newCipher(cipherName, this.#inner.alloc(cipherName));
     this.allocated.push(cipher);
     return cipher;
   }
 
+  protected newCipher(cipherName: string, inner: Skcipher): WatchedCipher {
+    return new WatchedCipher(this, cipherName, inner);
+  }
+
   describe(): SkcipherEngineStatus {
-    return { name: this.name, available: true, ciphers: this.ciphers, detail: "for tests" };
+    return { name: this.name, available: true, ciphers: this.ciphers, algorithms: [], detail: "for tests" };
   }
 
   /** Indexes of the ciphers that hold a key now. */
@@ -101,7 +110,6 @@ export class WatchedEngine implements SkcipherEngine {
 
 export class WatchedCipher implements Skcipher {
   readonly name: string;
-  readonly ivBytes = 16;
   keyed = false;
   readonly #engine: WatchedEngine;
   readonly #inner: Skcipher;
@@ -113,12 +121,16 @@ export class WatchedCipher implements Skcipher {
   }
 
   get keyBytes(): number {
-    return this.name === "xts(aes)" ? 64 : 32;
+    return this.#inner.keyBytes;
+  }
+
+  get ivBytes(): number {
+    return this.#inner.ivBytes;
   }
 
   setKey(key: Uint8Array): void {
     this.keyed = false;
-    this.#inner.setKey(this.name === "xts(aes)" ? key : new Uint8Array([...key, ...key.map((byte) => byte ^ 1)]));
+    this.#inner.setKey(key);
     this.keyed = true;
   }
 
@@ -209,11 +221,11 @@ export interface Io {
   readonly ends: BlkStatus[];
 }
 
-export interface Rig {
+export interface Rig<Engine extends WatchedEngine = WatchedEngine> {
   executor: SimExecutor;
   layer: BlockLayer;
   fallback: BlkCryptoFallback;
-  engine: WatchedEngine;
+  engine: Engine;
   tracer: RecordingTracer;
   disk: TestDisk;
   bdev: BlockDevice;
@@ -225,7 +237,8 @@ export interface Rig {
   stored(sector: number, bytes: number): Uint8Array;
 }
 
-export interface RigOptions {
+export interface RigOptions<Engine extends WatchedEngine> {
+  engine?: Engine;
   /** Puts a request queue in front of the disk. */
   mq?: Omit<BlkMqQueueOptions, "ops">;
   /** Makes allocations fail. */
@@ -233,14 +246,13 @@ export interface RigOptions {
 }
 
 /** A block layer with a fallback, started for `key`, and a disk. */
-export function makeRig(
-  options: Partial<BlkCryptoFallbackOptions> & RigOptions = {},
+export function makeRig<Engine extends WatchedEngine = WatchedEngine>(
+  options: Omit<Partial<BlkCryptoFallbackOptions>, "engine"> & RigOptions<Engine> = {},
   key: BlkCryptoKey | null = makeKey(),
-): Rig {
-  const { mq, failAlloc, ...fallbackOptions } = options;
+): Rig<Engine> {
+  const { mq, failAlloc, engine = new WatchedEngine() as Engine, ...fallbackOptions } = options;
   const executor = new SimExecutor();
   const tracer = new RecordingTracer();
-  const engine = new WatchedEngine();
   const fallback = new BlkCryptoFallback({ engine, slotCount: 4, ...fallbackOptions });
   const layer = new BlockLayer({ executor, tracer, cryptoFallback: fallback, ...(failAlloc && { failAlloc }) });
   const disk = new TestDisk();
