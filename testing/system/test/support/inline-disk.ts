@@ -106,8 +106,7 @@ export class InlineDisk {
   }
 
   #record(op: LlOpsCall["op"], key: BlkCryptoKey, args: readonly unknown[]): void {
-    const keyIsUsable = key.withBytes((bytes) => bytes.some((byte) => byte !== 0));
-    this.calls.push({ op, args, queueIsLive: this.disk.queue.isLive, keyIsUsable });
+    this.calls.push({ op, args, queueIsLive: this.disk.queue.isLive, keyIsUsable: isUsable(key) });
   }
 
   #queueRq(rq: BlkRequest): BlkStatus {
@@ -150,6 +149,15 @@ export class InlineDisk {
       else buffer.set(this.tuples.subarray(at, at + bytes), offset);
       at += bytes;
     }
+  }
+}
+
+/** A wiped key lends no bytes. */
+function isUsable(key: BlkCryptoKey): boolean {
+  try {
+    return key.withBytes((bytes) => bytes.some((byte) => byte !== 0));
+  } catch {
+    return false;
   }
 }
 
