@@ -6,12 +6,14 @@ import { createNodeEngine } from "@inlinecrypt/skcipher/node";
 import {
   type Ext4Directory,
   type Ext4File,
+  ext4FileContent,
   ext4ImageFacts,
   readExt4Image,
   sha256Hex,
 } from "@inlinecrypt/testing-vectors";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { ModelFileSystem, type ModelInode } from "./support/model-file-system.js";
+import { firstDifference } from "./support/bytes.js";
+import { type FileBlock, ModelFileSystem, type ModelInode } from "./support/model-file-system.js";
 import { cipherNames } from "./support/modes.js";
 
 const facts = ext4ImageFacts();
@@ -24,9 +26,11 @@ const layer = new BlockLayer({
   cryptoFallback: new BlkCryptoFallback({ engine: createNodeEngine() }),
 });
 const ram = new RamDisk(layer, { bytes: facts.imageBytes });
-const fs = new ModelFileSystem([ram.bdev], blockBytes);
+const blank = new RamDisk(layer, { bytes: facts.imageBytes, name: "ram1" });
+const fs = new ModelFileSystem([ram.bdev, blank.bdev], blockBytes);
+const image = readExt4Image();
 
-beforeAll(() => ram.bdev.write(0, readExt4Image()));
+beforeAll(() => ram.bdev.write(0, image));
 
 afterAll(async () => {
   await fs.unmount();
@@ -55,6 +59,20 @@ async function readContent(inode: ModelInode, file: Ext4File): Promise<Uint8Arra
   return content;
 }
 
+/** Writes what a file holds to a blank disk, a bio for as many blocks as are mergeable. */
+async function writeContent(inode: ModelInode, file: Ext4File): Promise<void> {
+  const content = new Uint8Array(Math.ceil(file.size / blockBytes) * blockBytes);
+  content.set(ext4FileContent(file));
+  const blocks = file.extents.flatMap((extent) =>
+    Array.from({ length: extent.blocks }, (_, i): FileBlock => {
+      const logicalBlock = extent.logicalBlock + i;
+      const memory = content.subarray(logicalBlock * blockBytes, (logicalBlock + 1) * blockBytes);
+      return { inode, logicalBlock, physicalBlock: extent.physicalBlock + i, memory };
+    }),
+  );
+  expect(await fs.submitBlocks(blank.bdev, ReqOp.WRITE, blocks)).toBe(BlkStatus.OK);
+}
+
 describe("the ext4 image that Linux 6.18 wrote", () => {
   it.each(Object.values(facts.masterKeys))("master key $identifierHex has its identifier", (masterKey) => {
     expect(fscryptKeyIdentifier(hex(masterKey.rawHex))).toEqual(hex(masterKey.identifierHex));
@@ -70,6 +88,16 @@ describe("the ext4 image that Linux 6.18 wrote", () => {
       expect(sha256Hex(content.subarray(0, file.size))).toBe(file.contentSha256);
       // ext4 zeroes the rest of the last block before it encrypts it: another key or DUN would leave noise there.
       expect(content.subarray(file.size).every((byte) => byte === 0)).toBe(true);
+    });
+
+    it.each(directory.files)("[INT-1] writing $name to a blank disk puts the kernel's bytes there", async (file) => {
+      await writeContent(fs.open(fscryptFileOf(directory, file), directory.dataUnitSize), file);
+      for (const { physicalBlock, blocks } of file.extents) {
+        const written = new Uint8Array(blocks * blockBytes);
+        blank.readMedium(physicalBlock * blockBytes, written);
+        const expected = image.subarray(physicalBlock * blockBytes, (physicalBlock + blocks) * blockBytes);
+        expect(firstDifference(written, expected)).toBe(-1);
+      }
     });
 
     it.each(directory.files)(
