@@ -2,20 +2,29 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import asc from "assemblyscript/asc";
 
-const SOURCE = "xts-mask.ts";
-const TARGET = new URL("../src/node/xts-mask-wasm.ts", import.meta.url);
+/** AssemblyScript sources beside this file; each is compiled into a file of src/node. */
+export const WASM_MODULES = ["adiantum", "xts-mask"] as const;
 
-/** Two pages of 64 KiB: a chunk, and the tweaks behind it. */
+/** Name of a module. */
+export type WasmModule = (typeof WASM_MODULES)[number];
+
+/** Where the compiled module is checked in. */
+export function targetOf(name: WasmModule): URL {
+  return new URL(`../src/node/${name}-wasm.ts`, import.meta.url);
+}
+
+/** Two pages of 64 KiB: a chunk, and what belongs to it behind it. */
 const PAGES = "2";
 
 /** Compiles the AssemblyScript source to a WebAssembly module. */
-async function compile(): Promise<Uint8Array> {
+async function compile(name: WasmModule): Promise<Uint8Array> {
+  const source = `${name}.ts`;
   let binary: Uint8Array | undefined;
-  const options = ["--outFile", "xts-mask.wasm", "-O3", "--runtime", "stub", "--enable", "simd"];
+  const options = ["--outFile", `${name}.wasm`, "-O3", "--runtime", "stub", "--enable", "simd"];
   options.push("--initialMemory", PAGES, "--maximumMemory", PAGES);
-  const { error, stderr } = await asc.main([SOURCE, ...options], {
-    readFile: (name) => (name === SOURCE ? readFileSync(new URL(SOURCE, import.meta.url), "utf8") : null),
-    writeFile: (_name, contents) => {
+  const { error, stderr } = await asc.main([source, ...options], {
+    readFile: (file) => (file === source ? readFileSync(new URL(source, import.meta.url), "utf8") : null),
+    writeFile: (_file, contents) => {
       if (typeof contents !== "string") binary = contents;
     },
     listFiles: () => [],
@@ -24,17 +33,20 @@ async function compile(): Promise<Uint8Array> {
   return binary;
 }
 
-/** The text of src/node/xts-mask-wasm.ts. */
-export async function generate(): Promise<string> {
-  const base64 = Buffer.from(await compile()).toString("base64");
+/** The text of the file that a module is checked in as. */
+export async function generate(name: WasmModule): Promise<string> {
+  const base64 = Buffer.from(await compile(name)).toString("base64");
   const lines = base64.match(/.{1,100}/g)?.map((line) => `  "${line}"`) ?? [];
+  const constant = `${name.toUpperCase().replaceAll("-", "_")}_WASM_BASE64`;
   return [
-    "// Generated from assembly/xts-mask.ts by `npm run build:wasm`. Do not edit.",
+    `// Generated from assembly/${name}.ts by \`npm run build:wasm\`. Do not edit.`,
     "",
     "/** The WebAssembly module, in base64. */",
-    `export const XTS_MASK_WASM_BASE64: string =\n${lines.join(" +\n")};`,
+    `export const ${constant}: string =\n${lines.join(" +\n")};`,
     "",
   ].join("\n");
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) writeFileSync(TARGET, await generate());
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  for (const name of WASM_MODULES) writeFileSync(targetOf(name), await generate(name));
+}

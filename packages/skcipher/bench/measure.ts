@@ -1,5 +1,5 @@
-const WARM_UP_MS = 200;
-const ROUNDS = 15;
+const WARM_UP_MS = 150;
+const ROUNDS = 9;
 const ROUND_MS = 40;
 
 /** MB/s of calling `run`, which works on `bytes` bytes, for at least `milliseconds`. */

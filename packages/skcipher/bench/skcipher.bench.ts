@@ -1,86 +1,81 @@
-import { createCipheriv, createDecipheriv, randomFillSync } from "node:crypto";
+import { randomFillSync } from "node:crypto";
+import { type ReferenceCipherName, referenceEncrypt } from "@inlinecrypt/reference-crypto";
+import { createJsAdiantumScratch } from "../src/adiantum-scratch.js";
 import { createNodeEngine } from "../src/node/index.js";
-import { createNodeEngineOver } from "../src/node/node-engine.js";
+import { createNodeEngineOver, fastestNodeEngineParts } from "../src/node/node-engine.js";
 import { createPortableEngine } from "../src/portable/index.js";
 import { createJsXtsScratch } from "../src/xts-scratch.js";
 import { medianMegabytesPerSecond } from "./measure.js";
+import { type Contender, naiveContender } from "./naive.js";
 
 const CALL_BYTES = 65536;
 const DATA_UNIT_BYTES = [512, 4096, 65536];
 const OPS = ["encrypt", "decrypt"] as const;
+const FIRST_DUN = 1000;
 
-type Crypt = (src: Uint8Array, dst: Uint8Array, dataUnitBytes: number, dun: Uint32Array) => void;
-
-interface Contender {
-  readonly name: string;
-  readonly encrypt: Crypt;
-  readonly decrypt: Crypt;
-}
-
-const key = randomFillSync(new Uint8Array(64));
-const dun = Uint32Array.of(1000, 0, 0, 0, 0, 0, 0, 0);
-
-/** What one writes first: a node:crypto cipher for each data unit. */
-function naive(makeContext: typeof createCipheriv | typeof createDecipheriv): Crypt {
-  return (src, dst, dataUnitBytes, firstDun) => {
-    const iv = Buffer.alloc(16);
-    for (let at = 0; at < src.length; at += dataUnitBytes) {
-      iv.writeUInt32LE(firstDun[0]! + at / dataUnitBytes);
-      const context = makeContext("aes-256-xts", key, iv);
-      dst.set(context.update(src.subarray(at, at + dataUnitBytes)), at);
-      context.final();
-    }
-  };
-}
-
-const contenders: Contender[] = [
-  { name: "naive: a node:crypto cipher each", encrypt: naive(createCipheriv), decrypt: naive(createDecipheriv) },
+const dun = Uint32Array.of(FIRST_DUN, 0, 0, 0, 0, 0, 0, 0);
+const withoutWebAssembly = createNodeEngineOver({
+  ...fastestNodeEngineParts(),
+  xtsScratch: createJsXtsScratch(),
+  adiantumScratch: createJsAdiantumScratch(),
+});
+const engines = [
+  { name: "node", engine: createNodeEngine() },
+  { name: "node without WebAssembly", engine: withoutWebAssembly },
+  { name: "portable", engine: createPortableEngine() },
 ];
-for (const [name, engine] of [
-  ["node", createNodeEngine()],
-  ["node, without WebAssembly", createNodeEngineOver(createJsXtsScratch())],
-  ["portable", createPortableEngine()],
-] as const) {
-  const cipher = engine.alloc("xts(aes)");
-  cipher.setKey(key);
-  contenders.push({ name, encrypt: cipher.encrypt.bind(cipher), decrypt: cipher.decrypt.bind(cipher) });
+
+function contendersFor(cipherName: string, key: Uint8Array): Contender[] {
+  const naive = naiveContender(cipherName, key, FIRST_DUN, CALL_BYTES / DATA_UNIT_BYTES[0]!);
+  const ours = engines.map(({ name, engine }) => {
+    const cipher = engine.alloc(cipherName);
+    cipher.setKey(key);
+    return { name, encrypt: cipher.encrypt.bind(cipher), decrypt: cipher.decrypt.bind(cipher) };
+  });
+  return [...naive, ...ours];
 }
 
-function proveAgreement(): void {
+/** @throws Error when one of them disagrees with the oracle */
+function proveAgreement(cipherName: ReferenceCipherName, key: Uint8Array, contenders: readonly Contender[]): void {
   const plaintext = randomFillSync(new Uint8Array(CALL_BYTES));
   for (const dataUnitBytes of DATA_UNIT_BYTES) {
-    const expected = new Uint8Array(CALL_BYTES);
-    contenders[0]!.encrypt(plaintext, expected, dataUnitBytes, dun);
+    const expected = referenceEncrypt(cipherName, key, dataUnitBytes, BigInt(FIRST_DUN), plaintext);
     for (const { name, encrypt, decrypt } of contenders) {
       const bytes = new Uint8Array(CALL_BYTES);
       encrypt(plaintext, bytes, dataUnitBytes, dun);
       const agree = Buffer.compare(bytes, expected) === 0;
       decrypt(bytes, bytes, dataUnitBytes, dun);
-      if (!agree || Buffer.compare(bytes, plaintext) !== 0)
-        throw new Error(`${name} disagrees at ${dataUnitBytes} bytes`);
+      if (!agree || Buffer.compare(bytes, plaintext) !== 0) {
+        throw new Error(`${cipherName}: ${name} disagrees at ${dataUnitBytes} bytes`);
+      }
     }
   }
-  console.log(
-    `${contenders.length} contenders agree on every byte, data units of ${DATA_UNIT_BYTES.join(", ")} bytes\n`,
-  );
 }
 
-function measureTable(): void {
+function measureTable(cipherName: string, contenders: readonly Contender[]): void {
   const src = randomFillSync(new Uint8Array(CALL_BYTES));
   const dst = new Uint8Array(CALL_BYTES);
-  console.log(`MB/s, ${CALL_BYTES / 1024} KiB a call; in brackets the ratio to naive, same operation, same run`);
-  console.log(
-    ["data unit".padEnd(10), "operation".padEnd(10), ...contenders.map(({ name }) => name.padStart(34))].join(""),
-  );
-  for (const dataUnitBytes of DATA_UNIT_BYTES) {
-    for (const op of OPS) {
+  const rows = DATA_UNIT_BYTES.flatMap((dataUnitBytes) =>
+    OPS.map((op) => {
       const runs = contenders.map((contender) => () => contender[op](src, dst, dataUnitBytes, dun));
       const speeds = medianMegabytesPerSecond(runs, CALL_BYTES);
-      const cells = speeds.map((speed) => `${speed.toFixed(0)} (${(speed / speeds[0]!).toFixed(2)})`.padStart(34));
-      console.log([String(dataUnitBytes).padEnd(10), op.padEnd(10), ...cells].join(""));
-    }
-  }
+      return [String(dataUnitBytes), op, ...speeds.map((speed) => cell(speed, speeds[0]!))];
+    }),
+  );
+  const head = ["data unit", "operation", ...contenders.map(({ name }) => name)];
+  const baseline = contenders[0]!.name.startsWith("naive") ? "naive" : "node; node:crypto alone cannot compute it";
+  console.log(`\n${cipherName}: MB/s, and the ratio to ${baseline}`);
+  for (const row of [head, ...rows]) console.log(row.map((text, i) => text.padStart(i < 2 ? 10 : 26)).join(""));
 }
 
-proveAgreement();
-measureTable();
+function cell(speed: number, baseline: number): string {
+  return `${speed.toFixed(0)} (${(speed / baseline).toFixed(2)})`;
+}
+
+console.log(`${CALL_BYTES / 1024} KiB a call; naive is a node:crypto cipher for each data unit`);
+for (const name of ["xts(aes)", "essiv(cbc(aes),sha256)", "adiantum(xchacha12,aes)", "xts(sm4)"] as const) {
+  const key = randomFillSync(new Uint8Array(engines[0]!.engine.alloc(name).keyBytes));
+  const contenders = contendersFor(name, key);
+  proveAgreement(name, key, contenders);
+  measureTable(name, contenders);
+}

@@ -5,6 +5,7 @@ import { CHUNK_BYTES, CHUNK_DATA_UNITS } from "./chunk.js";
 import { addLe128, subtractLe128 } from "./le128.js";
 import { NH_HASH_WORDS, NH_KEY_WORDS, NH_MESSAGE_WORDS, nh } from "./nh.js";
 import { Poly1305 } from "./poly1305.js";
+import { secretBytes } from "./secret-bytes.js";
 
 /** Bytes of a tweak: the whole DUN. */
 export const TWEAK_BYTES = 32;
@@ -49,11 +50,11 @@ class JsAdiantumScratch implements AdiantumScratch {
   readonly #middles = new Int32Array((CHUNK_DATA_UNITS * BLOCK_BYTES) / 4);
   /** For each data unit the hash of its header, which is part of both hashes. */
   readonly #headers = new Int32Array((CHUNK_DATA_UNITS * BLOCK_BYTES) / 4);
-  readonly #softKeys = new Int32Array(SOFT_KEYS_BYTES / 4);
+  readonly #softKeys = new Int32Array(secretBytes(SOFT_KEYS_BYTES).buffer);
   readonly #streamKey = this.#softKeys.subarray(0, STREAM_KEY_BYTES / 4);
   readonly #nhKey = this.#softKeys.subarray(NH_KEY_AT / 4, NH_KEY_AT / 4 + NH_KEY_WORDS);
-  readonly #nhHash = new Int32Array(new ArrayBuffer(4 * NH_HASH_WORDS));
-  readonly #digest = new Int32Array(new ArrayBuffer(BLOCK_BYTES));
+  readonly #nhHash = new Int32Array(secretBytes(4 * NH_HASH_WORDS).buffer);
+  readonly #digest = new Int32Array(secretBytes(BLOCK_BYTES).buffer);
   readonly #poly1305 = new Poly1305();
   readonly #stream = new XChaCha12();
   readonly data = new Uint8Array(this.#data.buffer);

@@ -1,3 +1,5 @@
+import { secretBytes } from "./secret-bytes.js";
+
 /** Words of a ChaCha state: four constants, eight of the key, four of counter and nonce. */
 const STATE_WORDS = 16;
 
@@ -47,9 +49,8 @@ function permute(x: Int32Array): void {
  * @kernel lib/crypto/chacha.c: hchacha_block_generic, chacha_crypt_generic; crypto/chacha.c: crypto_xchacha_crypt
  */
 export class XChaCha12 {
-  /** 64 bytes of each could lie in V8's heap; see `secretBytes`. */
-  readonly #state: Int32Array = new Int32Array(new ArrayBuffer(4 * STATE_WORDS));
-  readonly #block: Int32Array = new Int32Array(new ArrayBuffer(4 * STATE_WORDS));
+  readonly #state: Int32Array = new Int32Array(secretBytes(4 * STATE_WORDS).buffer);
+  readonly #block: Int32Array = new Int32Array(secretBytes(4 * STATE_WORDS).buffer);
 
   /**
    * Starts a key stream.

@@ -1,4 +1,5 @@
 import { checkRequest } from "./check-request.js";
+import { secretCopy } from "./secret-bytes.js";
 import type { Skcipher } from "./skcipher.js";
 import type { CipherCore, SkcipherAlg } from "./skcipher-alg.js";
 import { SkcipherError } from "./skcipher-error.js";
@@ -24,11 +25,15 @@ export class CheckedSkcipher implements Skcipher {
     // First, so that a refused key leaves none behind, as crypto_skcipher_setkey() does.
     this.clear();
     this.#checkKey(key);
+    // To read a key in V8's heap as parts, or from C++, would move it out of there and leave the old bytes behind.
+    const copy = secretCopy(key);
     try {
-      this.#core.setKey(key);
+      this.#core.setKey(copy);
     } catch (cause) {
       this.#core.clear();
       throw cause;
+    } finally {
+      copy.fill(0);
     }
     this.#keyed = true;
   }

@@ -1,34 +1,33 @@
 import { BLOCK_BYTES, type BlockCipher, type BlockTransform } from "./block-cipher.js";
-import type { CbcEncryptor } from "./cbc-encryptor.js";
 import type { CbcScratch } from "./cbc-scratch.js";
-import { CHUNK_BYTES } from "./chunk.js";
+import type { CbcTransform } from "./cbc-transform.js";
+import { CHUNK_BYTES, CHUNK_DATA_UNITS } from "./chunk.js";
 import { IvCounter } from "./iv-counter.js";
 import { sha256 } from "./sha256.js";
 import type { CipherCore } from "./skcipher-alg.js";
 
 /** What {@link EssivCbcCore} computes with. */
 export interface EssivCbcParts {
+  /** What the transforms work in; wiped by `clear`. */
   readonly scratch: CbcScratch;
-  /** The cipher of the data: AES-128, whose key is that of the mode. */
-  readonly dataCipher: BlockCipher;
-  /** The cipher of the IVs: AES-256, whose key is the SHA-256 of the other's. */
+  /** Cipher of the IVs: AES-256, whose key is the SHA-256 of the other one. */
   readonly ivCipher: BlockCipher;
-  /** Encryption of the data; decryption needs only the cipher. */
-  encryptor(key: Uint8Array): CbcEncryptor;
+  encryptor(key: Uint8Array): CbcTransform;
+  decryptor(key: Uint8Array): CbcTransform;
 }
 
 /**
- * CBC with ESSIV, a chunk of data units at a time. The IVs of a chunk are one call to the block cipher, and so is its
- * decryption; for encryption see {@link CbcEncryptor}.
+ * CBC with ESSIV, a chunk of data units at a time: the IVs of a chunk are one call to the block cipher.
  *
  * @kernel crypto/essiv.c: essiv_skcipher_setkey, essiv_skcipher_crypt; crypto/cbc.c
  */
 export class EssivCbcCore implements CipherCore {
   readonly #parts: EssivCbcParts;
-  readonly #ivs = new IvCounter();
+  readonly #counter = new IvCounter();
+  readonly #ivs: Uint8Array = new Uint8Array(CHUNK_DATA_UNITS * BLOCK_BYTES);
   #iv: BlockTransform | undefined;
-  #encrypt: CbcEncryptor | undefined;
-  #decrypt: BlockTransform | undefined;
+  #encrypt: CbcTransform | undefined;
+  #decrypt: CbcTransform | undefined;
 
   constructor(parts: EssivCbcParts) {
     this.#parts = parts;
@@ -43,37 +42,15 @@ export class EssivCbcCore implements CipherCore {
     }
     // One by one, so that clear() finds what there is when one of them throws.
     this.#encrypt = this.#parts.encryptor(key);
-    this.#decrypt = this.#parts.dataCipher.decryptor(key);
+    this.#decrypt = this.#parts.decryptor(key);
   }
 
   encrypt(src: Uint8Array, dst: Uint8Array, dataUnitBytes: number, dun: Uint32Array): void {
-    const scratch = this.#parts.scratch;
-    const encryptor = this.#encrypt!;
-    this.#ivs.start(dun);
-    for (let at = 0; at < src.length; at += CHUNK_BYTES) {
-      const chunkBytes = Math.min(CHUNK_BYTES, src.length - at);
-      const dataUnits = chunkBytes / dataUnitBytes;
-      this.#makeIvs(dataUnits);
-      scratch.data.set(src.subarray(at, at + chunkBytes));
-      encryptor.run(scratch, dataUnits, dataUnitBytes / BLOCK_BYTES);
-      dst.set(scratch.data.subarray(0, chunkBytes), at);
-    }
+    this.#crypt(this.#encrypt!, src, dst, dataUnitBytes, dun);
   }
 
   decrypt(src: Uint8Array, dst: Uint8Array, dataUnitBytes: number, dun: Uint32Array): void {
-    const scratch = this.#parts.scratch;
-    const transform = this.#decrypt!;
-    this.#ivs.start(dun);
-    for (let at = 0; at < src.length; at += CHUNK_BYTES) {
-      const chunkBytes = Math.min(CHUNK_BYTES, src.length - at);
-      const chunk = scratch.data.subarray(0, chunkBytes);
-      this.#makeIvs(chunkBytes / dataUnitBytes);
-      chunk.set(src.subarray(at, at + chunkBytes));
-      this.#collectPrevious(chunkBytes, dataUnitBytes);
-      transform.run(chunk);
-      scratch.addPrevious(chunkBytes);
-      dst.set(chunk, at);
-    }
+    this.#crypt(this.#decrypt!, src, dst, dataUnitBytes, dun);
   }
 
   clear(): void {
@@ -84,27 +61,19 @@ export class EssivCbcCore implements CipherCore {
     this.#iv = undefined;
     this.#encrypt = undefined;
     this.#decrypt = undefined;
-    const { data, previous, lanes } = this.#parts.scratch;
-    data.fill(0);
-    previous.fill(0);
-    lanes.fill(0);
+    this.#ivs.fill(0);
+    this.#parts.scratch.data.fill(0);
+    this.#parts.scratch.previous.fill(0);
   }
 
-  /** Fills a lane for each data unit with its IV. */
-  #makeIvs(dataUnits: number): void {
-    const lanes = this.#parts.scratch.lanes.subarray(0, dataUnits * BLOCK_BYTES);
-    this.#ivs.fill(lanes, BLOCK_BYTES);
-    this.#iv!.run(lanes);
-  }
-
-  /** The block before each block of ciphertext; before the first one of a data unit, its IV. */
-  #collectPrevious(chunkBytes: number, dataUnitBytes: number): void {
-    const { data, previous, lanes } = this.#parts.scratch;
-    previous.set(data.subarray(0, chunkBytes - BLOCK_BYTES), BLOCK_BYTES);
-    let lane = 0;
-    for (let at = 0; at < chunkBytes; at += dataUnitBytes) {
-      previous.set(lanes.subarray(lane, lane + BLOCK_BYTES), at);
-      lane += BLOCK_BYTES;
+  #crypt(transform: CbcTransform, src: Uint8Array, dst: Uint8Array, dataUnitBytes: number, dun: Uint32Array): void {
+    this.#counter.start(dun);
+    for (let at = 0; at < src.length; at += CHUNK_BYTES) {
+      const end = Math.min(at + CHUNK_BYTES, src.length);
+      const ivs = this.#ivs.subarray(0, ((end - at) / dataUnitBytes) * BLOCK_BYTES);
+      this.#counter.fill(ivs, BLOCK_BYTES);
+      this.#iv!.run(ivs);
+      transform.run(src.subarray(at, end), dst.subarray(at, end), dataUnitBytes, ivs);
     }
   }
 }

@@ -1,3 +1,5 @@
+import { secretBytes } from "./secret-bytes.js";
+
 /** The number is computed in limbs of 13 bits: products of them add up exactly in a JavaScript number. */
 const LIMBS = 10;
 const LIMB_BITS = 13;
@@ -37,10 +39,10 @@ function carryOut(limbs: Float64Array): number {
  */
 export class Poly1305 {
   /** Behind the key's limbs in [10, 20), five times those limbs in [0, 10): what leaves at the top comes back times 5. */
-  readonly #key = new Float64Array(2 * LIMBS);
-  readonly #sum = new Float64Array(LIMBS);
-  readonly #product = new Float64Array(LIMBS);
-  readonly #clamped: Int32Array = new Int32Array(new ArrayBuffer(16));
+  readonly #key: Float64Array = new Float64Array(secretBytes(8 * 2 * LIMBS).buffer);
+  readonly #sum: Float64Array = new Float64Array(secretBytes(8 * LIMBS).buffer);
+  readonly #product: Float64Array = new Float64Array(secretBytes(8 * LIMBS).buffer);
+  readonly #clamped: Int32Array = new Int32Array(secretBytes(16).buffer);
 
   /** Sets the key, four words from `at` on. */
   setKey(words: Int32Array, at: number): void {
@@ -109,8 +111,10 @@ export class Poly1305 {
   #reduce(): void {
     const [sum, product] = [this.#sum, this.#product];
     // Twice, as the first time may make it reach 2^130 again, but only just.
-    sum[0] = sum[0]! + 5 * carryOut(sum);
-    sum[0] = sum[0]! + 5 * carryOut(sum);
+    for (let i = 0; i < 2; i++) {
+      const top = carryOut(sum);
+      sum[0] = sum[0]! + 5 * top;
+    }
     // With 5 more it reaches 2^130 if it is not less than 2^130 - 5, and what is left below 2^130 is what is wanted.
     product.set(sum);
     product[0] = product[0]! + 5;

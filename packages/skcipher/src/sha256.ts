@@ -85,7 +85,11 @@ function expand(schedule: DataView): void {
   }
 }
 
-/** FIPS 180-4 section 6.2.2, steps 2 to 4. */
+function addWord(state: DataView, at: number, word: number): void {
+  state.setInt32(at, state.getInt32(at) + word);
+}
+
+/** FIPS 180-4 section 6.2.2, steps 2 to 4. No arrays: they would lie in V8's heap. */
 function compress(state: DataView, schedule: DataView): void {
   let a = state.getInt32(0);
   let b = state.getInt32(4);
@@ -100,13 +104,36 @@ function compress(state: DataView, schedule: DataView): void {
     const t1 = (h + s1 + ((e & f) ^ (~e & g)) + ROUND_CONSTANTS[round]! + schedule.getInt32(4 * round)) | 0;
     const s0 = rotateRight(a, 2) ^ rotateRight(a, 13) ^ rotateRight(a, 22);
     const t2 = (s0 + ((a & b) ^ (a & c) ^ (b & c))) | 0;
-    [h, g, f, e] = [g, f, e, (d + t1) | 0];
-    [d, c, b, a] = [c, b, a, (t1 + t2) | 0];
+    h = g;
+    g = f;
+    f = e;
+    e = (d + t1) | 0;
+    d = c;
+    c = b;
+    b = a;
+    a = (t1 + t2) | 0;
   }
-  [a, b, c, d, e, f, g, h].forEach((word, i) => {
-    state.setInt32(4 * i, state.getInt32(4 * i) + word);
-  });
+  addWord(state, 0, a);
+  addWord(state, 4, b);
+  addWord(state, 8, c);
+  addWord(state, 12, d);
+  addWord(state, 16, e);
+  addWord(state, 20, f);
+  addWord(state, 24, g);
+  addWord(state, 28, h);
 }
+
+/** The first 32 bits of the fractional parts of the square roots of the first eight primes. */
+const INITIAL_STATE: Uint32Array = Uint32Array.of(
+  0x6a09e667,
+  0xbb67ae85,
+  0x3c6ef372,
+  0xa54ff53a,
+  0x510e527f,
+  0x9b05688c,
+  0x1f83d9ab,
+  0x5be0cd19,
+);
 
 /**
  * SHA-256 of a message that may be a key: all that is made of it on the way is wiped. Meant for short ones; it does a few ten
@@ -123,9 +150,7 @@ export function sha256(message: Uint8Array): Uint8Array {
 
   const digest = secretBytes(32);
   const state = new DataView(digest.buffer);
-  // The first 32 bits of the fractional parts of the square roots of the first eight primes.
-  const initial = [0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19];
-  initial.forEach((word, i) => {
+  INITIAL_STATE.forEach((word, i) => {
     state.setUint32(4 * i, word);
   });
   const words = secretBytes(256);

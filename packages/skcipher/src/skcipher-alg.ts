@@ -3,6 +3,7 @@
  * request as `Skcipher.encrypt` demands it, and a key set before the first request.
  */
 export interface CipherCore {
+  /** The key is in memory as of `secretCopy`, and wiped as soon as this returns. */
   setKey(key: Uint8Array): void;
   encrypt(src: Uint8Array, dst: Uint8Array, dataUnitBytes: number, dun: Uint32Array): void;
   decrypt(src: Uint8Array, dst: Uint8Array, dataUnitBytes: number, dun: Uint32Array): void;

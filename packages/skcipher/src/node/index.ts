@@ -4,18 +4,18 @@
  * @packageDocumentation
  */
 import type { SkcipherEngine } from "../skcipher-engine.js";
-import { createNodeEngineOver } from "./node-engine.js";
-import { createFastestXtsScratch } from "./wasm-xts-scratch.js";
+import { createNodeEngineOver, fastestNodeEngineParts } from "./node-engine.js";
 import { NodeWorkerEngine, type NodeWorkerEngineOptions } from "./worker-engine.js";
 
 export type { NodeWorkerEngine, NodeWorkerEngineOptions };
 
 /**
- * Makes the engine `"node"`: AES by the OpenSSL inside node, XTS tweaks by WebAssembly SIMD, or by JavaScript where that is
- * missing. Its ciphers share 128 KiB of scratch memory.
+ * Makes the engine `"node"`: AES and SM4 by the OpenSSL inside node, the rest of XTS and Adiantum by WebAssembly SIMD, or by
+ * JavaScript where that is missing; a cipher that OpenSSL lacks is computed as in the engine `"portable"`. Its ciphers share
+ * 400 KiB of scratch memory.
  */
 export function createNodeEngine(): SkcipherEngine {
-  return createNodeEngineOver(createFastestXtsScratch());
+  return createNodeEngineOver(fastestNodeEngineParts());
 }
 
 /**

@@ -1,6 +1,7 @@
 import { type Cipher, createCipheriv, createDecipheriv, type Decipher } from "node:crypto";
 import { BLOCK_BYTES } from "../block-cipher.js";
 import { IvCounter } from "../iv-counter.js";
+import { secretCopy } from "../secret-bytes.js";
 import type { CipherCore } from "../skcipher-alg.js";
 
 type MakeContext = (key: Uint8Array, iv: Uint8Array) => Cipher | Decipher;
@@ -18,7 +19,7 @@ export class OpensslXtsCore implements CipherCore {
   #key: Uint8Array | undefined;
 
   setKey(key: Uint8Array): void {
-    this.#key = Uint8Array.from(key);
+    this.#key = secretCopy(key);
   }
 
   encrypt(src: Uint8Array, dst: Uint8Array, dataUnitBytes: number, dun: Uint32Array): void {

@@ -1,16 +1,11 @@
 import { CHUNK_BYTES } from "../chunk.js";
 import { createJsXtsScratch, XTS_TWEAKS_BYTES, type XtsScratch } from "../xts-scratch.js";
+import { firstThatWorks, instantiateWasm, type WasmMemory } from "./wasm-module.js";
 import { XTS_MASK_WASM_BASE64 } from "./xts-mask-wasm.js";
 
 interface XtsMaskExports {
-  readonly memory: { readonly buffer: ArrayBuffer };
+  readonly memory: WasmMemory;
   mask(data: number, tweaks: number, dataUnits: number, blocksPerDataUnit: number): void;
-}
-
-/** As much of WebAssembly's JavaScript interface as is used here; it is declared only in the types of browsers. */
-interface WebAssemblyApi {
-  readonly Module: new (binary: Uint8Array) => object;
-  readonly Instance: new (module: object) => { readonly exports: object };
 }
 
 /** Address of the data in the module's memory; the tweaks follow. */
@@ -23,9 +18,7 @@ const TWEAKS_AT = DATA_AT + CHUNK_BYTES;
  * @throws whatever the runtime throws when it has no WebAssembly (`node --jitless`) or no SIMD
  */
 export function createWasmXtsScratch(): XtsScratch {
-  const { WebAssembly } = globalThis as unknown as { WebAssembly: WebAssemblyApi };
-  const module = new WebAssembly.Module(Buffer.from(XTS_MASK_WASM_BASE64, "base64"));
-  const { memory, mask } = new WebAssembly.Instance(module).exports as XtsMaskExports;
+  const { memory, mask } = instantiateWasm<XtsMaskExports>(XTS_MASK_WASM_BASE64);
   return {
     kind: "WebAssembly SIMD",
     data: new Uint8Array(memory.buffer, DATA_AT, CHUNK_BYTES),
@@ -36,9 +29,5 @@ export function createWasmXtsScratch(): XtsScratch {
 
 /** The fastest scratch memory that works here. */
 export function createFastestXtsScratch(): XtsScratch {
-  try {
-    return createWasmXtsScratch();
-  } catch {
-    return createJsXtsScratch();
-  }
+  return firstThatWorks(createWasmXtsScratch, createJsXtsScratch);
 }

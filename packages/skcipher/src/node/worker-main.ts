@@ -1,14 +1,13 @@
 /** What a worker thread runs: it waits for jobs in shared memory, without an event loop of its own, until it is terminated. */
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import type { Skcipher } from "../skcipher.js";
-import { createNodeEngineOver } from "./node-engine.js";
-import { createFastestXtsScratch } from "./wasm-xts-scratch.js";
+import { createNodeEngineOver, fastestNodeEngineParts } from "./node-engine.js";
 import { JobOp, type WorkerJob, WorkerJobs } from "./worker-job.js";
 import type { WorkerStart } from "./worker-thread.js";
 
 const port = parentPort!;
 const start = workerData as WorkerStart;
-const engine = createNodeEngineOver(createFastestXtsScratch());
+const engine = createNodeEngineOver(fastestNodeEngineParts());
 const jobs = new WorkerJobs(start.jobs);
 const memories = [...start.memories];
 const ciphers: Skcipher[] = [];

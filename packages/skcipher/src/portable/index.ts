@@ -6,16 +6,15 @@
 import { adiantum } from "../adiantum.js";
 import { AdiantumCore } from "../adiantum-core.js";
 import { createJsAdiantumScratch } from "../adiantum-scratch.js";
-import { LockstepCbcEncryptor } from "../cbc-encryptor.js";
-import { createJsCbcScratch } from "../cbc-scratch.js";
+import { CbcScratch } from "../cbc-scratch.js";
 import { essivCbcAes } from "../essiv-cbc-aes.js";
-import { EssivCbcCore } from "../essiv-cbc-core.js";
 import type { SkcipherEngine } from "../skcipher-engine.js";
 import { TableEngine } from "../table-engine.js";
 import { xtsAes, xtsSm4 } from "../xts.js";
 import { XtsCore } from "../xts-core.js";
 import { createJsXtsScratch } from "../xts-scratch.js";
-import { nobleAes128, nobleAes256 } from "./noble-aes.js";
+import { nobleAes256 } from "./noble-aes.js";
+import { portableEssivCbcCore } from "./portable-essiv-cbc.js";
 import { sm4 } from "./sm4.js";
 
 const NOBLE = "JavaScript, AES block from @noble/ciphers";
@@ -26,16 +25,11 @@ const NOBLE = "JavaScript, AES block from @noble/ciphers";
  */
 export function createPortableEngine(): SkcipherEngine {
   const xtsScratch = createJsXtsScratch();
-  const cbcParts = {
-    scratch: createJsCbcScratch(),
-    dataCipher: nobleAes128,
-    ivCipher: nobleAes256,
-    encryptor: (key: Uint8Array) => new LockstepCbcEncryptor(nobleAes128.encryptor(key)),
-  };
+  const cbcScratch = new CbcScratch();
   const adiantumScratch = createJsAdiantumScratch();
   return new TableEngine("portable", "JavaScript; AES block from @noble/ciphers", [
     xtsAes({ create: () => new XtsCore(nobleAes256, xtsScratch), computedBy: NOBLE }),
-    essivCbcAes({ create: () => new EssivCbcCore(cbcParts), computedBy: NOBLE }),
+    essivCbcAes({ create: () => portableEssivCbcCore(cbcScratch), computedBy: NOBLE }),
     adiantum({ create: () => new AdiantumCore(nobleAes256, adiantumScratch), computedBy: NOBLE }),
     xtsSm4({ create: () => new XtsCore(sm4, xtsScratch), computedBy: "JavaScript" }),
   ]);

@@ -1,6 +1,5 @@
 import { unsafe } from "@noble/ciphers/aes.js";
 import { BLOCK_BYTES, type BlockCipher, type BlockTransform } from "../block-cipher.js";
-import { secretCopy } from "../secret-bytes.js";
 
 /** Both directions of noble's AES block: an expanded key and four little-endian words. */
 type AesBlock = typeof unsafe.encrypt;
@@ -35,23 +34,11 @@ class NobleTransform implements BlockTransform {
   }
 }
 
-type ExpandKey = typeof unsafe.expandKeyLE;
-
-/** Noble copies a key that is not aligned to words, and could leave that copy in V8's heap. */
-function expandAligned(key: Uint8Array, expandKey: ExpandKey): Uint32Array {
-  const aligned = secretCopy(key);
-  try {
-    return expandKey(aligned);
-  } finally {
-    aligned.fill(0);
-  }
-}
-
 function nobleAes(keyBytes: number): BlockCipher {
   return {
     keyBytes,
-    encryptor: (key) => new NobleTransform(expandAligned(key, unsafe.expandKeyLE), unsafe.encrypt),
-    decryptor: (key) => new NobleTransform(expandAligned(key, unsafe.expandKeyDecLE), unsafe.decrypt),
+    encryptor: (key) => new NobleTransform(unsafe.expandKeyLE(key), unsafe.encrypt),
+    decryptor: (key) => new NobleTransform(unsafe.expandKeyDecLE(key), unsafe.decrypt),
   };
 }
 

@@ -1,4 +1,5 @@
 import { BLOCK_BYTES, type BlockCipher, type BlockTransform } from "../block-cipher.js";
+import { secretBytes } from "../secret-bytes.js";
 
 const ROUNDS = 32;
 
@@ -48,7 +49,7 @@ function roundConstant(round: number): number {
 
 /** Round keys of encryption, in order. */
 function expandKey(key: Uint8Array): Int32Array {
-  const roundKeys = new Int32Array(ROUNDS);
+  const roundKeys = new Int32Array(secretBytes(4 * ROUNDS).buffer);
   const view = new DataView(key.buffer, key.byteOffset, BLOCK_BYTES);
   let k0 = view.getInt32(0) ^ FAMILY_KEY[0]!;
   let k1 = view.getInt32(4) ^ FAMILY_KEY[1]!;
@@ -58,7 +59,10 @@ function expandKey(key: Uint8Array): Int32Array {
     const word = substitute(k1 ^ k2 ^ k3 ^ roundConstant(round));
     const next = k0 ^ word ^ rotateLeft(word, 13) ^ rotateLeft(word, 23);
     roundKeys[round] = next;
-    [k0, k1, k2, k3] = [k1, k2, k3, next];
+    k0 = k1;
+    k1 = k2;
+    k2 = k3;
+    k3 = next;
   }
   return roundKeys;
 }

@@ -1,6 +1,4 @@
-import { readFileSync } from "node:fs";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { generate } from "../../assembly/build.js";
 import { CHUNK_BYTES } from "../../src/chunk.js";
 import { createFastestXtsScratch, createWasmXtsScratch } from "../../src/node/wasm-xts-scratch.js";
 import { createJsXtsScratch, XTS_TWEAKS_BYTES } from "../../src/xts-scratch.js";
@@ -72,8 +70,3 @@ describe("the fastest scratch memory", () => {
     expect(createFastestXtsScratch().kind).toBe("JavaScript");
   });
 });
-
-test("the module in the source is what assembly/xts-mask.ts compiles to", async () => {
-  const checkedIn = readFileSync(new URL("../../src/node/xts-mask-wasm.ts", import.meta.url), "utf8");
-  expect(checkedIn).toBe(await generate());
-}, 60_000);

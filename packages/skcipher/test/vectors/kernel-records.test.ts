@@ -1,17 +1,11 @@
 import { assertCiphertext, type KernelVector, kernelVectors } from "@inlinecrypt/testing-vectors";
 import { describe, expect, test } from "vitest";
 import type { Skcipher } from "../../src/index.js";
-import { engines, limbs } from "../support.js";
+import { ciphers, engines, limbs } from "../support.js";
 
 const vectors = kernelVectors();
 
-/** What dm-crypt and fscrypt call the mode. */
-const CIPHERS: Readonly<Record<string, string>> = {
-  "AES-256-XTS": "xts(aes)",
-  "AES-128-CBC-ESSIV": "essiv(cbc(aes),sha256)",
-  Adiantum: "adiantum(xchacha12,aes)",
-  "SM4-XTS": "xts(sm4)",
-};
+const namesOfModes = new Map(ciphers.map(({ mode, name }) => [mode, name]));
 
 /** Runs a record; where its DUN rises by more than one, a call for each data unit. */
 function crypt(cipher: Skcipher, op: "encrypt" | "decrypt", vector: KernelVector, input: Uint8Array): Uint8Array {
@@ -27,14 +21,14 @@ function crypt(cipher: Skcipher, op: "encrypt" | "decrypt", vector: KernelVector
 
 test("there are 176 records, in four modes", () => {
   expect(vectors).toHaveLength(176);
-  expect(new Set(vectors.map(({ mode }) => CIPHERS[mode]))).toEqual(new Set(Object.values(CIPHERS)));
+  expect(new Set(vectors.map(({ mode }) => mode))).toEqual(new Set(namesOfModes.keys()));
 });
 
 describe.each(engines)("engine $name", ({ create }) => {
   const engine = create();
 
   test.each(vectors)("[FB-21] $id", (vector) => {
-    const cipher = engine.alloc(CIPHERS[vector.mode]!);
+    const cipher = engine.alloc(namesOfModes.get(vector.mode)!);
     const plaintext = vector.plaintext();
     cipher.setKey(vector.key);
     const ciphertext = crypt(cipher, "encrypt", vector, plaintext);
