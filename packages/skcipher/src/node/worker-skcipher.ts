@@ -6,9 +6,10 @@ import { JobOp } from "./worker-job.js";
 import type { WorkerPool } from "./worker-pool.js";
 
 /**
- * Below this a request costs the event loop about as much as computing (`bench/offload.bench.ts`).
+ * A smaller request saves the event loop hardly any time, and takes more than twice the CPU altogether
+ * (`bench/offload.bench.ts` of blk-crypto-fallback).
  */
-const MIN_OFFLOAD_BYTES = 65536;
+const MIN_OFFLOAD_BYTES = 131072;
 
 /** A cipher that computes on the event loop itself, and hands large requests to a pool of threads. */
 export class WorkerSkcipher implements OffloadSkcipher {
