@@ -165,8 +165,6 @@ export class FallbackReads {
       scatter(read.bio!.vecs, read.iter, memory!.bytes, bytes);
       read.cryptCtx.advance(bytes);
     }
-    // Plaintext stays only where its reader wants it.
-    memory!.bytes.fill(0, 0, bytes);
     read.request.memory = null;
     this.#memories!.put(memory!);
     if (status === BlkStatus.OK && read.iter.bytes > 0) this.#decryptRest(read);
