@@ -86,8 +86,10 @@ export class KeyslotManager implements HwClient {
       await this.hw.run(() => this.#evict(key));
     } catch (error) {
       // The device does not wake. Whoever evicts a key forgets it, so its slot must.
-      this.#trace("blk_crypto_evict_key", this.#find(key)?.slotIndex ?? NO_SLOT, codeOfError(error));
-      await this.hw.runLocked(() => void this.#unlink(key));
+      const code = codeOfError(error);
+      await this.hw.runLocked(() => {
+        for (const slot of this.#unlink(key)) this.#trace("blk_crypto_evict_key", slot.slotIndex, code);
+      });
     }
   }
 
@@ -116,7 +118,7 @@ export class KeyslotManager implements HwClient {
     if (this.#waiters.first !== null) refuse("I/O waits for its keyslots");
     if (this.hw.isBusy) refuse("a low-level op runs");
     for (const slot of this.#slots) if (slot.references > 0) refuse(`keyslot ${slot.slotIndex} is in use`);
-    for (const slot of this.#slots) slot.key = null;
+    for (const slot of this.#slots) slot.hold(null);
     this.#lastUsed = null;
   }
 
@@ -176,8 +178,7 @@ export class KeyslotManager implements HwClient {
 
   /** Programs an idle slot, which keeps its place among them until that has succeeded. */
   #program(waiter: KeyslotWaiter, slot: ProfileKeyslot): KeyslotResult {
-    // Whether or not programming succeeds, the slot can no longer be trusted to hold its former key.
-    slot.key = null;
+    slot.distrust(waiter.key!);
     let settled: void | Promise<void>;
     try {
       settled = this.#llOps.keyslotProgram!(asBlkCryptoKey(waiter.key!), slot.slotIndex);
@@ -193,7 +194,7 @@ export class KeyslotManager implements HwClient {
   }
 
   #programmed(waiter: KeyslotWaiter, slot: ProfileKeyslot): BlkStatus {
-    slot.key = waiter.key;
+    slot.hold(waiter.key);
     slot.programmings++;
     this.#idle.remove(slot);
     this.#take(slot, waiter);
@@ -215,38 +216,44 @@ export class KeyslotManager implements HwClient {
       slot.programmings++;
       this.#traceProgram(key, slot, BlkStatus.OK);
     } catch (error) {
-      slot.key = null;
+      slot.distrust(key);
       this.#traceProgram(key, slot, statusOfError(error));
       this.#trace("blk_crypto_reprogram_all_keys", slot.slotIndex, codeOfError(error));
     }
   }
 
-  #evict(key: CryptoKeyRef): void | Promise<void> {
+  #evict(key: CryptoKeyRef): Promise<void> | undefined {
     if (this.slotCount === 0) return this.#callEvict(key, NO_SLOT);
-    const slot = this.#unlink(key);
-    if (slot === null) return;
-    if (slot.references > 0) return this.#trace("blk_crypto_evict_key", slot.slotIndex, "EBUSY");
-    return this.#callEvict(key, slot.slotIndex);
-  }
-
-  /** Makes the slot of a key forget it. */
-  #unlink(key: CryptoKeyRef): ProfileKeyslot | null {
-    const slot = this.#find(key);
-    if (slot === null) return null;
-    slot.key = null;
-    slot.evictions++;
-    return slot;
-  }
-
-  #callEvict(key: CryptoKeyRef, slotIndex: number): void | Promise<void> {
-    const ended = (error?: unknown): void => this.#evictEnded(key, slotIndex, error);
-    let settled: void | Promise<void>;
-    try {
-      settled = this.#llOps.keyslotEvict!(asBlkCryptoKey(key), slotIndex);
-    } catch (error) {
-      return ended(error);
+    let settled: Promise<void> | undefined;
+    for (const slot of this.#unlink(key)) {
+      if (slot.references > 0) this.#trace("blk_crypto_evict_key", slot.slotIndex, "EBUSY");
+      else if (settled === undefined) settled = this.#callEvict(key, slot.slotIndex);
+      else settled = settled.then(() => this.#callEvict(key, slot.slotIndex));
     }
-    return settled === undefined ? ended() : settled.then(() => ended(), ended);
+    return settled;
+  }
+
+  /** Makes the slots that hold a key, or may do so, forget it: one at most, unless programming has failed. */
+  #unlink(key: CryptoKeyRef): ProfileKeyslot[] {
+    const slots = this.#slots.filter((slot) => slot.mayHold(key));
+    for (const slot of slots) {
+      slot.hold(null);
+      slot.evictions++;
+    }
+    return slots;
+  }
+
+  #callEvict(key: CryptoKeyRef, slotIndex: number): Promise<void> | undefined {
+    const ended = (error?: unknown): void => this.#evictEnded(key, slotIndex, error);
+    try {
+      const settled = this.#llOps.keyslotEvict!(asBlkCryptoKey(key), slotIndex);
+      if (settled !== undefined) return settled.then(() => ended(), ended);
+    } catch (error) {
+      ended(error);
+      return undefined;
+    }
+    ended();
+    return undefined;
   }
 
   #evictEnded(key: CryptoKeyRef, slotIndex: number, error: unknown): void {

@@ -26,6 +26,8 @@ export class ProfileKeyslot implements Keyslot {
   readonly slotIndex: number;
   /** The key it holds; null when empty, unlinked, or not to be trusted. */
   key: CryptoKeyRef | null = null;
+  /** Keys that may still be in the hardware's slot, because programming has failed or runs. */
+  readonly #suspects: CryptoKeyRef[] = [];
   /** I/O that uses it now; 0: idle. */
   references = 0;
   /** Neighbours in `IdleSlots`. */
@@ -40,6 +42,24 @@ export class ProfileKeyslot implements Keyslot {
 
   constructor(slotIndex: number) {
     this.slotIndex = slotIndex;
+  }
+
+  /** Whether evicting `key` has to empty the slot. */
+  mayHold(key: CryptoKeyRef): boolean {
+    return this.key === key || this.#suspects.includes(key);
+  }
+
+  /** `attempted` is, or was, about to replace what it holds: nobody knows what is in it until that has succeeded. */
+  distrust(attempted: CryptoKeyRef): void {
+    if (this.key !== null) this.#suspects.push(this.key);
+    this.key = null;
+    if (!this.#suspects.includes(attempted)) this.#suspects.push(attempted);
+  }
+
+  /** It holds this key for certain, or nothing that counts. */
+  hold(key: CryptoKeyRef | null): void {
+    this.key = key;
+    this.#suspects.length = 0;
   }
 
   countWait(waitedMs: number): void {

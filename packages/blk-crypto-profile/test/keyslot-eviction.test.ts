@@ -87,6 +87,65 @@ describe("evicting a key", () => {
     await rig.profile.evictKey(a);
   });
 
+  it.each([a, b])(
+    "[PROF-16] [PROF-19] after a failed programming the slot may hold either key: evicting one empties it",
+    async (evicted) => {
+      const hardware = start(1);
+      rig.put(rig.get(a));
+      hardware.failures.push("ETIMEDOUT");
+      expect(rig.get(b).answers).toEqual([BlkStatus.TIMEOUT]);
+      expect(hardware.slots.get(0)).toBe(a);
+      await rig.profile.evictKey(c);
+      expect(hardware.log).toHaveLength(2);
+      await rig.profile.evictKey(evicted);
+      await rig.profile.evictKey(a);
+      expect(hardware.log.slice(2)).toEqual([`evict 0 ${keys.indexOf(evicted)}`]);
+      expect(hardware.slots.size).toBe(0);
+    },
+  );
+
+  it("[PROF-16] [PROF-19] so it does after a failed reprogramming, and until another key is in the slot for certain", async () => {
+    const hardware = start(1);
+    rig.put(rig.get(a));
+    hardware.failures.push("EIO", "EIO");
+    await rig.profile.reprogramAllKeys();
+    rig.get(b);
+    await rig.profile.evictKey(a);
+    expect(hardware.log.slice(3)).toEqual(["evict 0 0"]);
+    rig.put(rig.get(a));
+    hardware.failures.push("EIO");
+    rig.get(b);
+    rig.put(rig.get(c));
+    hardware.log.length = 0;
+    for (const key of [a, b]) await rig.profile.evictKey(key);
+    expect(hardware.log).toEqual([]);
+    await rig.profile.evictKey(c);
+    expect(hardware.log).toEqual(["evict 0 2"]);
+  });
+
+  it.each([false, true])(
+    "[PROF-19] [PROF-28] a key that may be in two slots is evicted from both, one after the other (asynchronously: %s)",
+    async (asynchronous) => {
+      const hardware = start(2);
+      const users = [rig.get(a)];
+      hardware.failures.push("EIO");
+      await rig.profile.reprogramAllKeys();
+      users.push(rig.get(a));
+      expect(users.map((each) => each.slotIndex)).toEqual([0, 1]);
+      users.map(rig.put);
+      hardware.log.length = 0;
+      hardware.asynchronous = asynchronous;
+      const evicted = rig.profile.evictKey(a);
+      for (let op = 0; asynchronous && op < 2; op++) {
+        await rig.settle();
+        hardware.settle();
+      }
+      await evicted;
+      expect(hardware.log).toEqual(["evict 0 0", "evict 1 0"]);
+      expect(hardware.slots.size).toBe(0);
+    },
+  );
+
   it("[PROF-28] waits for the op that runs, and I/O for the eviction", async () => {
     const hardware = start(2);
     rig.put(rig.get(a));
