@@ -68,7 +68,7 @@ export class PrdtCursor {
     return true;
   }
 
-  /** The next `bytes` bytes as host memory itself, which then count as used; undefined when they are in pieces. */
+  /** The next `bytes` bytes as host memory itself, to read, which then count as used; undefined when they are in pieces. */
   takeView(bytes: number): Uint8Array | undefined {
     if (this.#dma.view === undefined || this.#next(bytes) !== bytes) return undefined;
     const view = this.#dma.view(this.#address, bytes);

@@ -173,14 +173,10 @@ export class TaskRunner {
 
   /** Puts what was read into host memory, decrypted when the command is encrypted. */
   #deliver(source: Uint8Array): Ocs | null {
-    if (this.#keyslot === null) {
-      if (!this.#prdt.scatter(source)) return Ocs.INVALID_PRDT_ATTR;
-    } else {
-      const target = this.#prdt.takeView(source.length);
-      const plain = target ?? this.#bounceFor(source.length);
-      if (!this.#crypt("decrypt", this.#keyslot, source, plain)) return Ocs.GENERAL_CRYPTO_ERROR;
-      if (target === undefined && !this.#prdt.scatter(plain)) return Ocs.INVALID_PRDT_ATTR;
-    }
+    const plain = this.#keyslot === null ? source : this.#bounceFor(source.length);
+    if (this.#keyslot !== null && !this.#crypt("decrypt", this.#keyslot, source, plain))
+      return Ocs.GENERAL_CRYPTO_ERROR;
+    if (!this.#prdt.scatter(plain)) return Ocs.INVALID_PRDT_ATTR;
     this.#chunkDone(source.length);
     return null;
   }

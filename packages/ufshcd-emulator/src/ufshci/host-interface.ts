@@ -17,8 +17,9 @@ export interface Dma {
   /** Copies all of `from` to memory at `address`. False, and memory as it was, when the range is not all memory. */
   write(address: number, from: Uint8Array): boolean;
   /**
-   * The memory itself, where it lies in one piece: saves a copy of the data of a command. Undefined where it does not, or
-   * where the range is not all memory. A view is used only until the call that asked for it returns.
+   * The memory itself, to read from, where it lies in one piece: saves a copy of the data of an encrypted write. Undefined
+   * where it does not, or where the range is not all memory. A view is used only until the call that asked for it returns,
+   * and never written to: a virtual machine has to know what changes.
    */
   view?(address: number, bytes: number): Uint8Array | undefined;
 }

@@ -41,7 +41,7 @@ const ATTRIBUTES: ReadonlyMap<number, AttributeSpec> = new Map([
   [AttributeIdn.FFU_STATUS, readOnly()],
   [AttributeIdn.PSA_STATE, readOnly()],
   [AttributeIdn.PSA_DATA_SIZE, readOnly()],
-  [AttributeIdn.REF_CLK_GATING_WAIT_TIME, readOnly()],
+  [AttributeIdn.REF_CLK_GATING_WAIT_TIME, readOnly(100)],
 ]);
 
 /** The device's attributes. */
