@@ -21,16 +21,16 @@ export function chooseEngine(engines: readonly SkcipherEngine[] = createEngines(
   throw new RequestError(`no cipher engine runs here (${reasons.join("; ")})`);
 }
 
-/** A cipher for `mode`. @throws RequestError when the engine does not have it (yet) */
+/** A cipher for `mode`. @throws RequestError when the engine does not have it */
 export function allocCipher(engine: SkcipherEngine, mode: CryptoMode): Skcipher {
   if (!engine.supports(mode.cipher)) throw noCipherFor(mode);
   return engine.alloc(mode.cipher);
 }
 
-/** Says that the kernel has this mode, and we do not. */
+/** Says that the mode is right, and the engine is not the one for it. */
 export function noCipherFor(mode: CryptoMode): RequestError {
   return new RequestError(
-    `mode ${mode.name} is known, but no cipher engine here computes ${mode.cipher} yet; ` +
+    `mode ${mode.name} is known, but no cipher engine here computes ${mode.cipher}; ` +
       '"inlinecrypt engines" shows what they compute',
   );
 }

@@ -181,7 +181,7 @@ describe("a stack that cannot be built", () => {
     );
   });
 
-  it("says when a mode has no cipher yet, before it asks for the mode's key", async () => {
+  it("says when a mode has no cipher, before it asks for the mode's key", async () => {
     using scratch = new Scratch();
     const keys = { k: { mode: "Adiantum", file: scratch.path("none") } } as const;
     const withoutCiphers = { ...createNodeEngine(), supports: () => false } as SkcipherEngine;

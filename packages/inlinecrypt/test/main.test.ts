@@ -39,11 +39,19 @@ it("shows the engines as a table and as JSON", async () => {
   const table = new FakeIo();
   expect(await main(["engines"], table)).toBe(0);
   expect(table.stdout.text).toMatch(/node +│ yes, serves by default/);
-  expect(table.stdout.text).toMatch(/portable +│ yes +│ xts\(aes\)/);
+  expect(table.stdout.text).toMatch(/portable +│ yes +│ xts\(aes\) +│ JavaScript, AES block/);
+  expect(table.stdout.text).toMatch(/│ xts\(sm4\) +│ OpenSSL \d/);
   const json = new FakeIo();
   expect(await main(["engines", "--json"], json)).toBe(0);
   expect(JSON.parse(json.stdout.text).engines).toEqual([
-    expect.objectContaining({ name: "node", available: true, chosen: true }),
+    expect.objectContaining({
+      name: "node",
+      available: true,
+      chosen: true,
+      algorithms: expect.arrayContaining([
+        { cipher: "xts(sm4)", available: true, computedBy: expect.stringContaining("OpenSSL") },
+      ]),
+    }),
     expect.objectContaining({ name: "portable", available: true, chosen: false }),
   ]);
 });
@@ -52,7 +60,7 @@ it("passes over engines that do not run, and says why when none does", () => {
   const [node, portable] = createEngines();
   const broken = (name: string) => ({
     ...{ name, ciphers: [], supports: () => false, alloc: () => expect.fail("a broken engine is used") },
-    describe: () => ({ name, available: false, reason: "wrong answer", ciphers: [], detail: "" }),
+    describe: () => ({ name, available: false, reason: "wrong answer", ciphers: [], algorithms: [], detail: "" }),
   });
   expect(chooseEngine([broken("a"), portable!, node!])).toBe(portable);
   expect(() => chooseEngine([broken("a"), broken("b")])).toThrow("(a: wrong answer; b: wrong answer)");

@@ -15,17 +15,28 @@ export async function engines(io: CommandIo, json: boolean): Promise<void> {
 
 type EngineRow = ReturnType<ReturnType<typeof createEngines>[number]["describe"]> & { readonly chosen: boolean };
 
+/** A row for each cipher of an engine; the engine's name and state stand beside all of its rows. */
 function formatTable(rows: readonly EngineRow[], color: boolean): string {
   const { green, red, bold } = pico.createColors(color);
   const table = new Table({
-    head: ["engine", "runs here", "ciphers", "computes with"].map((title) => bold(title)),
+    head: ["engine", "runs here", "cipher", "computed by"].map((title) => bold(title)),
     style: { head: [], border: [] },
-    colWidths: [null, 26, 20, null],
+    colWidths: [null, 24, null, 64],
     wordWrap: true,
   });
   for (const row of rows) {
     const state = row.available ? green(row.chosen ? "yes, serves by default" : "yes") : red(`no: ${row.reason}`);
-    table.push([row.name, state, row.ciphers.join("\n"), row.detail]);
+    const rowSpan = row.algorithms.length;
+    row.algorithms.forEach((algorithm, index) => {
+      const cells = [algorithm.cipher, explain(algorithm)];
+      table.push(index > 0 ? cells : [{ rowSpan, content: row.name }, { rowSpan, content: state }, ...cells]);
+    });
   }
   return table.toString();
+}
+
+/** What computes a cipher, and why it is not what the engine prefers; or why nothing does. */
+function explain({ available, computedBy, reason }: EngineRow["algorithms"][number]): string {
+  if (!available) return `not at all: ${reason}`;
+  return reason === undefined ? computedBy : `${computedBy}\n${reason}`;
 }
