@@ -36,6 +36,8 @@ export class Lrb {
   rq: BlkRequest | null = null;
   /** Windows in use. */
   mapped = 0;
+  /** PRDT entries filled in. */
+  prdtEntries = 0;
   /** The PRDT holds keys: it is wiped when the command ends. */
   holdsKeys = false;
 

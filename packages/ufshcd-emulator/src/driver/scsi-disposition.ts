@@ -33,28 +33,30 @@ const FAILED = disposition("end", BlkStatus.IOERR);
 const TRY_AGAIN = disposition("retry", BlkStatus.IOERR);
 const MEDIUM_TRY_AGAIN = disposition("retry", BlkStatus.MEDIUM);
 const NO_ROOM = disposition("requeue", BlkStatus.IOERR);
-/** The controller was stopped before it looked at the command. */
-export const NOT_STARTED: Disposition = TRY_AGAIN;
+/** The command was taken from the controller before it ended. */
+export const ABORTED: Disposition = TRY_AGAIN;
+/** The controller is lost. */
+export const HOST_LOST: Disposition = FAILED;
 
 /** @kernel include/scsi/scsi_proto.h */
 const RECOVERED_ERROR = 0x1;
 
 /**
- * Reads how a command ended: OCS, response UPIU, SCSI status, sense data. A command that moved less data than it was
- * asked to has not succeeded.
+ * Reads how a command ended: OCS, response UPIU, SCSI status, sense data. Unless it `mayBeShort`, a command that moved
+ * less data than it was asked to has not succeeded.
  *
  * @param header - scratch
  * @context hot
  * @kernel drivers/ufs/core/ufshcd.c: ufshcd_transfer_rsp_status; drivers/scsi/scsi_error.c: scsi_decide_disposition
  */
-export function decideDisposition(ocs: number, ucd: Uint8Array, header: UpiuHeader): Disposition {
+export function decideDisposition(ocs: number, ucd: Uint8Array, header: UpiuHeader, mayBeShort = false): Disposition {
   if (ocs !== Ocs.SUCCESS) return TRY_AGAIN;
   parseUpiuHeader(ucd, RESPONSE_AT, header);
   if (header.transaction !== UpiuTransaction.RESPONSE) return TRY_AGAIN;
   switch (header.status) {
     case ScsiStatus.GOOD:
       if (header.response !== UpiuResponseCode.TARGET_SUCCESS) return TRY_AGAIN;
-      return responseResidualBytes(ucd, RESPONSE_AT) === 0 ? GOOD : TRY_AGAIN;
+      return mayBeShort || responseResidualBytes(ucd, RESPONSE_AT) === 0 ? GOOD : TRY_AGAIN;
     case ScsiStatus.CHECK_CONDITION:
       return checkSense(responseSense(ucd, RESPONSE_AT, header.dataSegmentBytes));
     case ScsiStatus.BUSY:

@@ -69,17 +69,19 @@ export class TransferRequestList {
   }
 
   /**
-   * Maps a run of a command's memory and describes it in the next PRDT entry. Returns where that entry is.
+   * Maps a run of a command's memory and describes it in the next PRDT entry.
    *
    * @context hot
    */
-  addSegment(lrb: Lrb, data: Uint8Array, offset: number, bytes: number): number {
-    if (lrb.mapped === MAX_SEGMENTS) throw new BlkBug(`a command has more than ${MAX_SEGMENTS} runs of memory`);
-    const at = PRDT_AT + lrb.mapped * this.prdtEntryBytes;
+  addSegment(lrb: Lrb, data: Uint8Array, offset: number, bytes: number): void {
     const address = this.#memory.map(lrb.firstWindow + lrb.mapped, data, offset, bytes);
-    buildPrdtEntry(lrb.ucd, at, address, bytes);
     lrb.mapped++;
-    return at;
+    this.#addEntry(lrb, address, bytes);
+  }
+
+  /** Describes memory of the command descriptor itself in the next PRDT entry. */
+  addCoherentSegment(lrb: Lrb, at: number, bytes: number): void {
+    this.#addEntry(lrb, lrb.address + at, bytes);
   }
 
   /**
@@ -131,15 +133,23 @@ export class TransferRequestList {
   /** Gives up a command's slot; what the controller knows of it is over. */
   release(lrb: Lrb): void {
     for (let index = 0; index < lrb.mapped; index++) this.#memory.unmap(lrb.firstWindow + index);
-    if (lrb.holdsKeys) lrb.ucd.fill(0, PRDT_AT, PRDT_AT + lrb.mapped * this.prdtEntryBytes);
+    // @kernel drivers/ufs/core/ufshcd-crypto.h: ufshcd_crypto_clear_prdt
+    if (lrb.holdsKeys) lrb.ucd.fill(0, PRDT_AT, PRDT_AT + lrb.prdtEntries * this.prdtEntryBytes);
     lrb.holdsKeys = false;
     lrb.mapped = 0;
+    lrb.prdtEntries = 0;
     lrb.rq = null;
     lrb.utrd.cryptoEnable = false;
     lrb.utrd.cryptoConfigIndex = 0;
     lrb.utrd.dunLow = 0;
     lrb.utrd.dunHigh = 0;
     lrb.utrd.dataDirection = DataDirection.NONE;
+  }
+
+  #addEntry(lrb: Lrb, address: number, bytes: number): void {
+    if (lrb.prdtEntries === MAX_SEGMENTS) throw new BlkBug(`a command has more than ${MAX_SEGMENTS} runs of memory`);
+    buildPrdtEntry(lrb.ucd, PRDT_AT + lrb.prdtEntries * this.prdtEntryBytes, address, bytes);
+    lrb.prdtEntries++;
   }
 
   /** Takes a slot back from the controller; false when it does not let go. @kernel drivers/ufs/core/ufshcd.c: ufshcd_clear_cmd */
