@@ -2,6 +2,7 @@ import { BlkBug, BlkError, type BlockDevice, type CryptoConfig } from "@inlinecr
 import type { BlkCryptoKey } from "./blk-crypto-key.js";
 import { blkCryptoProfileOf } from "./blk-crypto-profile.js";
 import { SW_SECRET_BYTES } from "./ll-ops.js";
+import { secretBytes } from "./secret-bytes.js";
 
 /**
  * Whether a key of this configuration may work on the device: the device can do it, or software may. Software still
@@ -63,7 +64,7 @@ export async function blkCryptoDeriveSwSecret(bdev: BlockDevice, ephKey: Uint8Ar
   if (profile === null) {
     throw new BlkError("EOPNOTSUPP", "blk_crypto_derive_sw_secret", `${bdev.name} does not encrypt`);
   }
-  const swSecret = new Uint8Array(SW_SECRET_BYTES);
+  const swSecret = secretBytes(SW_SECRET_BYTES);
   try {
     await profile.wrappedKeys.deriveSwSecret(ephKey, swSecret);
   } catch (error) {

@@ -7,6 +7,7 @@ import { BlkError } from "@inlinecrypt/blk-core";
 import { deriveInlineKey, deriveSwSecret, INLINE_KEY_BYTES, ROOT_KEY_BYTES } from "./hw-kdf.js";
 import { KeyWrapper, type RandomBytes } from "./key-wrapper.js";
 import type { WrappedKeyOps } from "./ll-ops.js";
+import { secretBytes } from "./secret-bytes.js";
 
 export type { RandomBytes } from "./key-wrapper.js";
 
@@ -58,7 +59,7 @@ export class EmulatedWrappedKeys {
    * @throws BlkError EBADMSG when it is no ephemeral blob of this boot.
    */
   unwrapInlineKey(ephKey: Uint8Array): Uint8Array {
-    const inlineKey = new Uint8Array(INLINE_KEY_BYTES);
+    const inlineKey = secretBytes(INLINE_KEY_BYTES);
     this.#withRootKey(this.#ephemeral, ephKey, "keyslot_program", (rootKey) => deriveInlineKey(rootKey, inlineKey));
     return inlineKey;
   }
@@ -81,7 +82,7 @@ export class EmulatedWrappedKeys {
   }
 
   #generateKey(ltKey: Uint8Array): number {
-    const rootKey = this.#randomBytes(new Uint8Array(ROOT_KEY_BYTES));
+    const rootKey = this.#randomBytes(secretBytes(ROOT_KEY_BYTES));
     try {
       return this.#longTerm.wrap(rootKey, ltKey);
     } finally {
@@ -107,11 +108,12 @@ export class EmulatedWrappedKeys {
   }
 
   #newWrapper(name: string, key?: Uint8Array): KeyWrapper {
-    const own = key === undefined ? this.#randomBytes(new Uint8Array(ROOT_KEY_BYTES)) : new Uint8Array(key);
+    if (key !== undefined) return new KeyWrapper(name, key, this.#randomBytes);
+    const made = this.#randomBytes(secretBytes(ROOT_KEY_BYTES));
     try {
-      return new KeyWrapper(name, own, this.#randomBytes);
+      return new KeyWrapper(name, made, this.#randomBytes);
     } finally {
-      own.fill(0);
+      made.fill(0);
     }
   }
 }

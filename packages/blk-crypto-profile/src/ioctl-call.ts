@@ -1,4 +1,5 @@
 import { BlkBug, BlkError } from "@inlinecrypt/blk-core";
+import { secretBytes } from "./secret-bytes.js";
 
 const U64_BYTES = 8;
 /** Every argument ends with so many words that must be zero. */
@@ -46,7 +47,7 @@ export class IoctlCall {
 
   /** A buffer for a key. */
   buffer(bytes: number): Uint8Array {
-    const buffer = new Uint8Array(bytes);
+    const buffer = secretBytes(bytes);
     this.#buffers.push(buffer);
     return buffer;
   }

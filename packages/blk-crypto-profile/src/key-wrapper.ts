@@ -1,5 +1,6 @@
 import { BlkError } from "@inlinecrypt/blk-core";
 import { gcm } from "@noble/ciphers/aes.js";
+import { secretBytes } from "./secret-bytes.js";
 
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
@@ -20,7 +21,8 @@ export class KeyWrapper {
   /** `name` is bound into the blobs: one kind is never taken for another. `key` has 32 bytes and is copied. */
   constructor(name: string, key: Uint8Array, randomBytes: RandomBytes) {
     this.#name = name;
-    this.#key = new Uint8Array(key);
+    this.#key = secretBytes(key.length);
+    this.#key.set(key);
     this.#randomBytes = randomBytes;
   }
 

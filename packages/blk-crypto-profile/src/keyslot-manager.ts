@@ -122,9 +122,10 @@ export class KeyslotManager implements HwClient {
     this.#lastUsed = null;
   }
 
-  /** For `HwAccess`. */
+  /** For `HwAccess`: someone may enter now, or a device that was woken may be let go. */
   hwFree(): void {
-    this.#wakeWaiters();
+    if (this.hw.isAwakeForIo) this.#layer.executor.queueWork(this.#serveWork);
+    else this.#wakeWaiters();
   }
 
   /** For `HwAccess`: I/O fails that has waited for the device to wake; the next tries anew. */
@@ -264,8 +265,7 @@ export class KeyslotManager implements HwClient {
 
   /** Waiters are served from a work item: a slot may be put in interrupt context, and programming may take long. */
   #wakeWaiters(): void {
-    const hasWork = this.#waiters.first !== null || this.hw.isAwakeForIo;
-    if (hasWork) this.#layer.executor.queueWork(this.#serveWork);
+    if (this.#waiters.first !== null) this.#layer.executor.queueWork(this.#serveWork);
   }
 
   /** Looks for each waiter's key again before a slot is programmed: two waiters with one key need one programming. */
