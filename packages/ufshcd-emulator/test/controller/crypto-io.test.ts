@@ -104,7 +104,7 @@ describe("[UFS-26] data on the medium is what the software cipher gives", () => 
   });
 });
 
-describe("[UFS-12] the fields of a UTRD", () => {
+describe("the fields of a UTRD", () => {
   it("are where the hardware looks for them: bytes written by hand", () => {
     const host = new TestHost().up();
     host.programKey(3, KEY);
