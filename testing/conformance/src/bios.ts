@@ -1,7 +1,10 @@
 import { type Bio, type BlkStatus, type BlockDevice, SECTOR_BYTES, statusName } from "@inlinecrypt/blk-core";
 import { expect } from "vitest";
 
-/** A bio over `data`, cut into vectors of the given lengths; the last vector takes the rest. */
+/**
+ * A bio over `data`, cut into vectors of the given lengths, rounded up to what the device's DMA takes; the last vector
+ * takes the rest.
+ */
 export function newBio(
   bdev: BlockDevice,
   opf: number,
@@ -12,8 +15,10 @@ export function newBio(
   const bio = bdev.queue.layer.bioSet.tryAlloc(bdev, opf);
   if (bio === null) throw new Error("the layer has run out of bios");
   bio.sector = byteOffset / SECTOR_BYTES;
+  const { dmaAlignmentBytes } = bdev.queue.limits;
   let done = 0;
-  for (const bytes of vecBytes) {
+  for (const wanted of vecBytes) {
+    const bytes = Math.ceil(wanted / dmaAlignmentBytes) * dmaAlignmentBytes;
     if (done + bytes >= data.length) break;
     if (!bio.addBuffer(data, done, bytes)) throw new Error("the bio is full");
     done += bytes;

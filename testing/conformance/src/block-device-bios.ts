@@ -28,13 +28,9 @@ export function describeBios(options: BlockDeviceSuiteOptions): void {
       const { bdev } = fixture.device;
       const vecs = new Array<number>(BIO_MAX_VECS).fill(4096);
       await roundTrip(bdev, pattern(BIO_MAX_VECS * 4096, 2), vecs, vecs);
-      const full = newBio(
-        bdev,
-        ReqOp.READ,
-        0,
-        new Uint8Array(BIO_MAX_VECS * 512),
-        new Array<number>(BIO_MAX_VECS).fill(512),
-      );
+      const smallest = Math.max(512, bdev.queue.limits.dmaAlignmentBytes);
+      const small = new Array<number>(BIO_MAX_VECS).fill(smallest);
+      const full = newBio(bdev, ReqOp.READ, 0, new Uint8Array(BIO_MAX_VECS * smallest), small);
       expect(full.addBuffer(new Uint8Array(512))).toBe(false);
       await expectStatus(full, BlkStatus.OK);
     });
