@@ -12,8 +12,7 @@ export interface PciIdentity {
 const PCI_ID = 5 << 3;
 /** v86 leaves memory registers where a device puts them; here is neither memory nor any other device. */
 const BAR_ADDRESS = 0xf000_0000;
-const BAR_BYTES = 0x1000;
-/** The least that v86 maps. */
+/** The least that v86 maps, and more than the registers take. */
 const MAPPED_BYTES = 0x2_0000;
 /** Mass storage, UFS, UFSHCI. */
 const CLASS_CODE = [0x01, 0x09, 0x01];
@@ -36,13 +35,13 @@ export class PciSlot {
     };
   }
 
-  /** Puts a UFS host controller in. */
-  plug(identity: PciIdentity, registers: Mmio): void {
+  /** Puts a UFS host controller in. @param registerBytes - a power of two, at most 128 KiB */
+  plug(identity: PciIdentity, registers: Mmio, registerBytes: number): void {
     this.#cpu.devices.pci.register_device({
       name: "ufshcd",
       pci_id: PCI_ID,
       pci_space: configurationSpace(identity),
-      pci_bars: [{ size: BAR_BYTES }],
+      pci_bars: [{ size: registerBytes }],
     });
     const offset = (address: number): number => (address >>> 0) - BAR_ADDRESS;
     this.#cpu.io.mmap_register(

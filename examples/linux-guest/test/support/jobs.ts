@@ -42,6 +42,17 @@ export function readJob(files: readonly EncryptedFile[]): string {
   return `${[MOUNT, ...files.map(addKey), ...files.map(sumOfFile), UNMOUNT].join("\n")}\n`;
 }
 
+/** As `writeJob`, on a disk whose commands are given up on after a few seconds. */
+export function tooSlowJob(files: readonly EncryptedFile[]): string {
+  return `echo 5 > /sys/block/sda/device/timeout\n${writeJob(files)}`;
+}
+
+/** Reads a file of an earlier boot that may be unreadable, and tells how much of it came. */
+export function tryReadJob(file: EncryptedFile): string {
+  const read = `echo "@@READ ${file.directory} $(cat /mnt/${file.directory}/f | wc -c) bytes"`;
+  return `${[MOUNT, addKey(file), read, UNMOUNT].join("\n")}\n`;
+}
+
 /** Prints what `queue/crypto` in sysfs says of the disk. */
 export const SYSFS_JOB =
   'cd /sys/block/sda/queue/crypto && for f in $(find . -type f); do echo "@@SYSFS $f $(cat $f)"; done; cd /\n';
