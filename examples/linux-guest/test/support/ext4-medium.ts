@@ -8,7 +8,7 @@ export const FS_UUID = "7b3f2a51-9c04-4e8d-8a66-1f0c5e2d9b47";
 
 /** Makes an empty ext4 file system, for encrypted directories of any policy, in an existing or new file. */
 export function makeExt4(file: string, bytes: number): void {
-  const features = ["-t", "ext4", "-O", "encrypt,stable_inodes", "-E", "hash_seed=" + FS_UUID, "-U", FS_UUID];
+  const features = ["-t", "ext4", "-O", "encrypt,stable_inodes", "-E", `hash_seed=${FS_UUID}`, "-U", FS_UUID];
   const size = `${bytes / FS_BLOCK_BYTES}`;
   execFileSync("mke2fs", ["-q", "-F", ...features, "-b", `${FS_BLOCK_BYTES}`, file, size]);
 }
