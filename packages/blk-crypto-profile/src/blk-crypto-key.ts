@@ -67,7 +67,9 @@ export class BlkCryptoKey implements CryptoKeyRef {
     this.keyType = keyType;
     this.flags = flags;
     this.keyBytes = bytes.length;
-    this.#bytes = new Uint8Array(bytes);
+    // Memory of an ArrayBuffer of its own: V8 keeps small arrays in its heap, moves them, and leaves the old bytes behind.
+    this.#bytes = new Uint8Array(new ArrayBuffer(bytes.length));
+    this.#bytes.set(bytes);
   }
 
   /**
