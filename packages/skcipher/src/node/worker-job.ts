@@ -1,3 +1,4 @@
+import { secretCopy } from "../secret-bytes.js";
 import { DUN_LIMBS } from "../skcipher.js";
 
 /** Requests a worker has at a time; a power of two. The one it works on, and those it takes up next by itself. */
@@ -66,7 +67,7 @@ export class WorkerJob {
 
   /** Lends a private copy of the key, of which nothing is left afterwards, here or there. */
   takeKey(use: (key: Uint8Array) => void): void {
-    const key = this.#key.slice(0, this.#parameters[5]!);
+    const key = secretCopy(this.#key.subarray(0, this.#parameters[5]!));
     this.wipeKey();
     try {
       use(key);

@@ -1,4 +1,5 @@
 import { checkRequest } from "../check-request.js";
+import { secretCopy } from "../secret-bytes.js";
 import type { Skcipher } from "../skcipher.js";
 import { SkcipherError } from "../skcipher-error.js";
 import type { OffloadSkcipher, SkcipherRequest } from "../skcipher-offload.js";
@@ -41,7 +42,7 @@ export class WorkerSkcipher implements OffloadSkcipher {
   setKey(key: Uint8Array): void {
     this.#wipeKey();
     this.#inner.setKey(key);
-    this.#key = Uint8Array.from(key);
+    this.#key = secretCopy(key);
   }
 
   encrypt(src: Uint8Array, dst: Uint8Array, dataUnitBytes: number, dun: Uint32Array): void {
