@@ -66,13 +66,15 @@ function rawKey(path: string, mode: CryptoMode, content: Uint8Array): Uint8Array
   if (content.length !== mode.keyBytes) {
     throw wrongLength(path, mode, content.length > FILE_BYTES_MAX ? `over ${FILE_BYTES_MAX} bytes` : bytes(content));
   }
-  return Uint8Array.from(content);
+  const key = newKey(mode);
+  key.set(content);
+  return key;
 }
 
 function hexKey(path: string, mode: CryptoMode, content: Uint8Array): Uint8Array {
   const digits = hexDigits(content);
   if (digits !== 2 * mode.keyBytes) throw wrongLength(path, mode, `${digits} hex digits`);
-  const key = new Uint8Array(mode.keyBytes);
+  const key = newKey(mode);
   let digit = 0;
   for (const byte of content) {
     const value = hexValue(byte);
@@ -81,6 +83,11 @@ function hexKey(path: string, mode: CryptoMode, content: Uint8Array): Uint8Array
     digit++;
   }
   return key;
+}
+
+/** Memory outside of V8's heap, where the garbage collector would move the key and leave the old bytes behind. */
+function newKey(mode: CryptoMode): Uint8Array {
+  return new Uint8Array(new ArrayBuffer(mode.keyBytes));
 }
 
 function wrongLength(path: string, mode: CryptoMode, found: string): RequestError {
