@@ -30,7 +30,7 @@ export interface GuestMachineOptions {
 export async function runGuest(options: GuestMachineOptions): Promise<GuestEnd> {
   const emulator = new V86(machineOptions(options));
   try {
-    return await new Promise<GuestEnd>((resolve) => {
+    return await new Promise<GuestEnd>((resolve, reject) => {
       const timer = setTimeout(() => resolve("timeout"), options.timeoutMs);
       const end = (how: GuestEnd): void => {
         clearTimeout(timer);
@@ -38,8 +38,13 @@ export async function runGuest(options: GuestMachineOptions): Promise<GuestEnd> 
       };
       emulator.add_listener("serial0-output-byte", consoleLines(lineReader(options.onConsoleLine, end)));
       emulator.add_listener("emulator-loaded", () => {
-        options.plug(cpuOf(emulator));
-        emulator.run();
+        try {
+          options.plug(cpuOf(emulator));
+          emulator.run();
+        } catch (error) {
+          clearTimeout(timer);
+          reject(error);
+        }
       });
     });
   } finally {

@@ -2,7 +2,7 @@
 // keyslots, and what it writes is encrypted inline. `pnpm guest --help` tells how.
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { FaultRule } from "@inlinecrypt/ufshcd-emulator/controller";
+import { type FaultRule, LOGICAL_BLOCK_BYTES } from "@inlinecrypt/ufshcd-emulator/controller";
 import { Command, InvalidArgumentError } from "commander";
 import { describeEvent } from "./describe-event.js";
 import { FAULT_HELP, parseFault } from "./fault-spec.js";
@@ -67,6 +67,9 @@ async function boot(flags: Flags, program: Command): Promise<void> {
   const biosPath = findBios();
   if (biosPath === undefined) program.error("no BIOS: install SeaBIOS (Debian: apt-get install seabios)");
   const medium = await readInput(program, "disk", flags.disk);
+  if (medium.length === 0 || medium.length % LOGICAL_BLOCK_BYTES !== 0) {
+    program.error(`the disk has ${medium.length} bytes, expected a multiple of ${LOGICAL_BLOCK_BYTES}`);
+  }
   const job = await readInput(program, "job", flags.job);
   const initrd = await readInput(program, "initial RAM disk", join(folder, "initrd-base.cpio.gz"));
   const end = await runUfsGuest({
