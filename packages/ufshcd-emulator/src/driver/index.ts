@@ -3,6 +3,7 @@
  *
  * @packageDocumentation
  */
+export type { Dma, IrqLine, Mmio } from "../ufshci/index.js";
 export { type CoherentBuffer, HostMemory, type HostMemoryOptions } from "./host-memory.js";
 export { InterruptLine } from "./interrupt-line.js";
 export { type HbaState, UfsHba, type UfsHbaOptions } from "./ufs-hba.js";
