@@ -13,6 +13,7 @@ import {
 } from "@inlinecrypt/blk-core";
 import { cryptoModeByNum, type KeyslotInfo } from "@inlinecrypt/blk-crypto-profile";
 import type { SkcipherEngine } from "@inlinecrypt/skcipher";
+import { isAligned } from "./alignment.js";
 import { FallbackKeyslots } from "./fallback-keyslots.js";
 import { FallbackReads } from "./fallback-read.js";
 import { FallbackWrites } from "./fallback-write.js";
@@ -157,18 +158,6 @@ export class BlkCryptoFallback implements CryptoFallback {
     }
     return isAligned(bio, key.dataUnitBytes) ? BlkStatus.OK : BlkStatus.INVAL;
   }
-}
-
-/** Whether every segment starts and ends on a data unit of its memory: a cipher call works on whole ones. */
-function isAligned(bio: Bio, dataUnitBytes: number): boolean {
-  let left = bio.bytes;
-  for (let index = bio.vecIndex, done = bio.vecDone; left > 0; index++, done = 0) {
-    const vec = bio.vecs[index]!;
-    const bytes = Math.min(vec.bytes - done, left);
-    if ((vec.offset + done) % dataUnitBytes !== 0 || bytes % dataUnitBytes !== 0) return false;
-    left -= bytes;
-  }
-  return true;
 }
 
 function checkCount(name: string, count: number): void {

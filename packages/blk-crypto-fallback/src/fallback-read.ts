@@ -13,6 +13,7 @@ import {
   WorkItem,
 } from "@inlinecrypt/blk-core";
 import { isOffloadEngine, type SharedMemory, type SkcipherEngine, SkcipherRequest } from "@inlinecrypt/skcipher";
+import { hasSpreadUnits } from "./alignment.js";
 import { BioBacklog, Progress } from "./bio-backlog.js";
 import { gather, scatter } from "./bio-copy.js";
 import { bytesView } from "./bytes-view.js";
@@ -75,6 +76,8 @@ export class FallbackReads {
   readonly #reads: Pool<FallbackRead>;
   /** Null when the engine does not compute off the event loop. */
   readonly #memories: Pool<SharedMemory> | null;
+  /** For data units spread over segments, made when first needed. */
+  #scratch: Uint8Array | null = null;
   readonly #backlog: BioBacklog;
   readonly #onReadEnd = (bio: Bio): void => this.#readEnded(bio);
 
@@ -144,7 +147,7 @@ export class FallbackReads {
   #decryptRest(read: FallbackRead): void {
     const bytes = Math.min(read.iter.bytes, BIO_CHUNK_BYTES);
     const memory = this.#keyslots.offloads(read.waiter, bytes) ? this.#memories!.tryGet() : null;
-    if (memory === null) this.#decrypted(read, this.#decryptRuns(read));
+    if (memory === null) this.#decrypted(read, this.#decryptHere(read));
     else this.#decryptOff(read, memory, bytes);
   }
 
@@ -161,14 +164,30 @@ export class FallbackReads {
   #decryptedOff(read: FallbackRead, error: Error | null): void {
     const { memory, bytes } = read.request;
     const status = this.#keyslots.decryptStatus(error);
-    if (status === BlkStatus.OK) {
-      scatter(read.bio!.vecs, read.iter, memory!.bytes, bytes);
-      read.cryptCtx.advance(bytes);
-    }
+    if (status === BlkStatus.OK) this.#scatter(read, bytesView(memory!.bytes, 0, bytes));
     read.request.memory = null;
     this.#memories!.put(memory!);
     if (status === BlkStatus.OK && read.iter.bytes > 0) this.#decryptRest(read);
     else this.#decrypted(read, status);
+  }
+
+  #decryptHere(read: FallbackRead): BlkStatus {
+    const { dataUnitBytes } = read.cryptCtx.key!;
+    if (!hasSpreadUnits(read.bio!, read.iter, dataUnitBytes)) return this.#decryptRuns(read);
+    this.#scratch ??= new Uint8Array(BIO_CHUNK_BYTES);
+    while (read.iter.bytes > 0) {
+      const data = bytesView(this.#scratch, 0, Math.min(read.iter.bytes, BIO_CHUNK_BYTES));
+      gather(read.bio!.vecs, read.iter, data, data.length);
+      const status = this.#keyslots.decrypt(read.waiter, data, data, dataUnitBytes, read.cryptCtx.dun);
+      if (status !== BlkStatus.OK) return status;
+      this.#scatter(read, data);
+    }
+    return BlkStatus.OK;
+  }
+
+  #scatter(read: FallbackRead, plaintext: Uint8Array): void {
+    scatter(read.bio!.vecs, read.iter, plaintext, plaintext.length);
+    read.cryptCtx.advance(plaintext.length);
   }
 
   #decryptRuns(read: FallbackRead): BlkStatus {

@@ -10,6 +10,7 @@ import {
   Pool,
 } from "@inlinecrypt/blk-core";
 import { isOffloadEngine, type SkcipherEngine, SkcipherRequest } from "@inlinecrypt/skcipher";
+import { hasSpreadUnits } from "./alignment.js";
 import { BioBacklog, Progress } from "./bio-backlog.js";
 import { bytesView } from "./bytes-view.js";
 import type { FallbackKeyslots } from "./fallback-keyslots.js";
@@ -114,13 +115,27 @@ export class FallbackWrites {
       return Progress.DONE;
     }
     const isOff = this.#keyslots.offloads(bounce.waiter, Math.min(source.bytes, bounce.memory.length));
-    const result = isOff ? this.#gather(bounce) : this.#encryptRuns(bounce);
+    const result = isOff ? this.#gather(bounce) : this.#encryptHere(bounce);
     // Asked before the bounce goes down: it may take the source, when it is the last one, with it.
     const isLast = source.bytes === 0 || result !== BlkStatus.OK;
-    if (!isLast) source.holdEnd();
+    if (!isLast) this.#split(source, bounce.bio!);
     if (isOff) this.#keyslots.encryptOff(bounce.waiter, bounce.request);
     else this.#encrypted(bounce, result);
     return isLast ? Progress.DONE : Progress.MORE;
+  }
+
+  #split(source: Bio, front: Bio): void {
+    source.holdEnd();
+    this.#layer.tracepoints.blockSplit.emit?.(front, source.sector);
+  }
+
+  #encryptHere(bounce: Bounce): BlkStatus {
+    const source = bounce.source!;
+    const { dataUnitBytes } = source.cryptCtx!.key!;
+    if (!hasSpreadUnits(source, source, dataUnitBytes)) return this.#encryptRuns(bounce);
+    this.#gather(bounce);
+    const data = bytesView(bounce.memory, 0, bounce.request.bytes);
+    return this.#keyslots.encrypt(bounce.waiter, data, data, dataUnitBytes, bounce.request.dun);
   }
 
   /** The source's position, and with it the DUN, moves along. */
@@ -140,22 +155,22 @@ export class FallbackWrites {
   /** Copies the plaintext into the bounce, to be encrypted there. */
   #gather(bounce: Bounce): BlkStatus {
     const { request, memory } = bounce;
-    const { key, dun } = bounce.source!.cryptCtx!;
-    request.dataUnitBytes = key!.dataUnitBytes;
-    copyDun(request.dun, dun);
+    const cryptCtx = bounce.source!.cryptCtx!;
+    request.dataUnitBytes = cryptCtx.key!.dataUnitBytes;
+    copyDun(request.dun, cryptCtx.dun);
     for (let bytes = nextRunBytes(bounce); bytes > 0; bytes = nextRunBytes(bounce)) {
       memory.set(nextRun(bounce.source!, bytes), bounce.bio!.bytes);
       moveOn(bounce, bytes);
     }
     request.bytes = bounce.bio!.bytes;
+    // Segment by segment, the DUN does not move by data units of which none has more than a part.
+    copyDun(cryptCtx.dun, request.dun);
+    cryptCtx.advance(request.bytes);
     return BlkStatus.OK;
   }
 
   #encryptedOff(bounce: Bounce, error: Error | null): void {
-    const status = this.#keyslots.encryptStatus(error);
-    // What was not encrypted is plaintext.
-    if (status !== BlkStatus.OK) bounce.memory.fill(0, 0, bounce.request.bytes);
-    this.#encrypted(bounce, status);
+    this.#encrypted(bounce, this.#keyslots.encryptStatus(error));
   }
 
   /**
@@ -164,8 +179,10 @@ export class FallbackWrites {
    */
   #encrypted(bounce: Bounce, status: BlkStatus): void {
     this.#keyslots.putCipher(bounce.waiter);
-    if (status === BlkStatus.OK) this.#layer.submitBioNoacct(bounce.bio!);
-    else this.#drop(bounce, status);
+    if (status === BlkStatus.OK) return this.#layer.submitBioNoacct(bounce.bio!);
+    // What was gathered and not encrypted is plaintext.
+    bounce.memory.fill(0, 0, bounce.bio!.bytes);
+    this.#drop(bounce, status);
   }
 
   /** @kernel block/blk-crypto-fallback.c: blk_crypto_fallback_encrypt_endio */

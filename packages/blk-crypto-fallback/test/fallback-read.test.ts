@@ -1,7 +1,7 @@
 import { type Bio, BlkStatus, ReqFlag, ReqOp } from "@inlinecrypt/blk-core";
 import { blkCryptoEvictKey } from "@inlinecrypt/blk-crypto-profile";
 import { afterEach, describe, expect, it } from "vitest";
-import { ciphertextOf, expectNoLeaks, makeKey, makeRig, pattern, type Rig } from "./support.ts";
+import { ciphertextOf, expectNoLeaks, MODES, makeKey, makeRig, pattern, type Rig } from "./support.ts";
 
 let rig: Rig;
 afterEach(() => expectNoLeaks(rig));
@@ -23,6 +23,39 @@ describe("reading", () => {
     rig.executor.runUntilIdle();
     expect(io.ends).toEqual([BlkStatus.OK]);
     expect(memory).toEqual(data);
+  });
+
+  it.each(MODES)("[FB-20] decrypts what the oracle encrypted in every mode: %s", (mode) => {
+    const key = makeKey(2, { mode, dataUnitBytes: 1024 });
+    rig = makeRig({}, key);
+    const dun = 2n ** BigInt(8 * key.dunBytes) - 4n;
+    const data = store(24, 4096, dun, key);
+    const memory = new Uint8Array(4096);
+    rig.read([memory.subarray(0, 1024), memory.subarray(1024)], { sector: 24, dun });
+    rig.executor.runUntilIdle();
+    expect(memory).toEqual(data);
+  });
+
+  it("[FB-26] decrypts data units spread over segments of whole pages, 1 MiB at a time", () => {
+    const key = makeKey(2, { dataUnitBytes: 65536 });
+    rig = makeRig({}, key);
+    const bytes = (1 << 20) + 131072;
+    rig.write(pattern(bytes), { dun: 9n });
+    rig.executor.runUntilIdle();
+    rig.engine.log.length = 0;
+    const memory = new Uint8Array(bytes);
+    const io = rig.read([memory.subarray(0, 4096), memory.subarray(4096, 73728), memory.subarray(73728)], { dun: 9n });
+    rig.executor.runUntilIdle();
+    expect([io.ends, Buffer.compare(memory, pattern(bytes))]).toEqual([[BlkStatus.OK], 0]);
+    expect(rig.engine.log).toEqual(["decrypt 1048576 9", "decrypt 131072 25"]);
+  });
+
+  it("[FB-14] [FB-26] ends with IOERR when the cipher fails at a data unit spread over segments", () => {
+    rig = makeRig({}, makeKey(2, { dataUnitBytes: 8192 }));
+    rig.engine.callsLeft = 0;
+    const io = rig.read([new Uint8Array(4096), new Uint8Array(4096)]);
+    rig.executor.runUntilIdle();
+    expect(io.ends).toEqual([BlkStatus.IOERR]);
   });
 
   it("[FB-15] [FB-19] the device sees the same bio, hooked and without context", () => {

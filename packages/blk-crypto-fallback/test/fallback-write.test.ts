@@ -1,7 +1,8 @@
 import { type Bio, BlkStatus, ReqFlag, ReqOp } from "@inlinecrypt/blk-core";
 import { blkCryptoEvictKey } from "@inlinecrypt/blk-crypto-profile";
 import { afterEach, describe, expect, it } from "vitest";
-import { ciphertextOf, expectNoLeaks, makeKey, makeRig, pattern, type Rig } from "./support.ts";
+import { SimOffloadEngine } from "./sim-offload.ts";
+import { ciphertextOf, expectNoLeaks, MODES, makeKey, makeRig, pattern, type Rig } from "./support.ts";
 
 const MIB = 1 << 20;
 let rig: Rig;
@@ -23,6 +24,37 @@ describe("what lands on the medium", () => {
     rig.write(data, { dun });
     expect(rig.stored(0, 1024)).toEqual(ciphertextOf(data.subarray(0, 1024), key, dun));
     expect(rig.stored(1024 / 512, 1024)).toEqual(ciphertextOf(data.subarray(1024), key, (dun + 2n) % 2n ** 128n));
+  });
+
+  it.each(MODES)("[FB-1] [FB-20] is the oracle's ciphertext in every mode: %s", (mode) => {
+    const key = makeKey(4, { mode, dataUnitBytes: 1024 });
+    rig = makeRig({}, key);
+    const data = pattern(4096);
+    const dun = 2n ** BigInt(8 * key.dunBytes) - 4n;
+    expect(rig.write([data.subarray(0, 1024), data.subarray(1024)], { dun }).ends).toEqual([BlkStatus.OK]);
+    expect(rig.stored(0, 4096)).toEqual(ciphertextOf(data, key, dun));
+  });
+
+  it.each([8192, 65536])("[FB-26] data units of %i bytes may be spread over segments of whole pages", (bytes) => {
+    const key = makeKey(1, { dataUnitBytes: bytes });
+    rig = makeRig({}, key);
+    const data = pattern(3 * bytes);
+    const before = data.slice();
+    const cuts = [0, 4096, bytes + 4096, 3 * bytes - 4096, 3 * bytes];
+    const parts = cuts.slice(1).map((end, nth) => data.subarray(cuts[nth]!, end));
+    expect(rig.write(parts, { dun: 7n }).ends).toEqual([BlkStatus.OK]);
+    expect(Buffer.compare(rig.stored(0, data.length), ciphertextOf(data, key, 7n))).toBe(0);
+    expect([Buffer.compare(data, before), rig.engine.log]).toEqual([0, [`encrypt ${3 * bytes} 7`]]);
+  });
+
+  it("[FB-26] [FB-11] and over bounces", () => {
+    const key = makeKey(1, { dataUnitBytes: 65536 });
+    rig = makeRig({}, key);
+    const data = pattern(MIB + 131072);
+    rig.write([data.subarray(0, 4096), data.subarray(4096, MIB + 69632), data.subarray(MIB + 69632)], { dun: 3n });
+    rig.executor.runUntilIdle();
+    expect(rig.engine.log).toEqual([`encrypt ${MIB} 3`, "encrypt 131072 19"]);
+    expect(Buffer.compare(rig.stored(2048, 131072), ciphertextOf(data.subarray(MIB), key, 19n))).toBe(0);
   });
 
   it("does not depend on how the memory is cut, nor where its views lie", () => {
@@ -123,8 +155,11 @@ describe("a source larger than one bounce", () => {
     rig = makeRig({}, key);
     rig.disk.synchronous = false;
     const data = pattern(2 * MIB + 8192);
+    const splits: string[] = [];
+    rig.layer.tracepoints.blockSplit.subscribe((bio, rest) => splits.push(`${bio.sector}+${bio.sectors} / ${rest}`));
     const io = rig.write(data, { sector: 16, dun: 9n });
     rig.executor.runUntilIdle();
+    expect(splits).toEqual(["16+2048 / 2064", "2064+2048 / 4112"]);
     expect(rig.disk.log).toEqual(["WRITE 16+2048", "WRITE 2064+2048", "WRITE 4112+16"]);
     for (const index of [1, 1]) rig.disk.complete(index);
     expect(io.ends).toEqual([]);
@@ -187,6 +222,23 @@ describe("a write that cannot be encrypted", () => {
     rig = makeRig();
     const io = rig.write(lengths.map((bytes) => pattern(bytes)));
     expect([io.ends, rig.disk.log, rig.engine.log]).toEqual([[BlkStatus.INVAL], [], []]);
+  });
+
+  it.each([
+    ["a segment that is no whole pages", [512, 65024]],
+    ["a length that is no whole data units", [4096, 57344]],
+  ])("[FB-13] [FB-26] is refused for data units larger than a page with %s", (_what, lengths) => {
+    rig = makeRig({}, makeKey(1, { dataUnitBytes: 65536 }));
+    expect(rig.write(lengths.map((bytes) => pattern(bytes))).ends).toEqual([BlkStatus.INVAL]);
+  });
+
+  it("[FB-14] [FB-26] leaves no plaintext behind when a data unit was spread over segments", () => {
+    const engine = new SimOffloadEngine();
+    engine.room = 0;
+    rig = makeRig({ engine }, makeKey(1, { dataUnitBytes: 65536 }));
+    engine.callsLeft = 0;
+    expect(rig.write([pattern(4096), pattern(61440)]).ends).toEqual([BlkStatus.IOERR]);
+    expect(engine.memories.map((memory) => memory.bytes.some((byte) => byte !== 0))).toEqual([false]);
   });
 
   it("[FB-13] is refused when a vector's offset is not", () => {

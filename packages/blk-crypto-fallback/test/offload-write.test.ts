@@ -47,6 +47,17 @@ describe("a large write", () => {
     expect(rig.stored(0, 8192)).toEqual(ciphertextOf(data, makeKey(), 5n));
   });
 
+  it("[FB-26] may have data units spread over segments", () => {
+    const key = makeKey(1, { dataUnitBytes: 65536 });
+    rig = newRig({}, key);
+    const data = pattern(MIB + 131072);
+    rig.write([data.subarray(0, 4096), data.subarray(4096)], { dun: 5n });
+    rig.executor.runUntilIdle();
+    expect(rig.engine.pending.map(({ request }) => request.dun[0])).toEqual([5, 21]);
+    for (const index of [1, 0]) rig.engine.finish(index);
+    expect(Buffer.compare(rig.stored(2048, 131072), ciphertextOf(data.subarray(MIB), key, 21n))).toBe(0);
+  });
+
   it("[FB-22] [FB-23] holds its keyslot while it is computed, and no longer when its bounce goes down", () => {
     rig = newRig();
     const seen = referencesAtSubmission();

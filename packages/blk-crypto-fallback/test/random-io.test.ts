@@ -124,7 +124,7 @@ it("[INT-5] [FB-5] [FB-27] with few slots and bounces, every key reads what it w
       for (const each of steps) scenario.perform(each);
       scenario.finish();
     }),
-    { seed: 0xfa11, numRuns: 150 },
+    { seed: 0xfa11, numRuns: 80 },
   );
 });
 
