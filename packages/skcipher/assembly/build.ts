@@ -1,8 +1,8 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import asc from "assemblyscript/asc";
 
-/** AssemblyScript sources beside this file; each is compiled into a file of src/node. */
+/** AssemblyScript sources beside this file; each is compiled, with what it imports, into a file of src/node. */
 export const WASM_MODULES = ["adiantum", "xts-mask"] as const;
 
 /** Name of a module. */
@@ -16,6 +16,12 @@ export function targetOf(name: WasmModule): URL {
 /** Two pages of 64 KiB: a chunk, and what belongs to it behind it. */
 const PAGES = "2";
 
+/** A source of this folder, or null: the compiler asks for files under several names. */
+function readSource(name: string): string | null {
+  const file = new URL(name, import.meta.url);
+  return existsSync(file) ? readFileSync(file, "utf8") : null;
+}
+
 /** Compiles the AssemblyScript source to a WebAssembly module. */
 async function compile(name: WasmModule): Promise<Uint8Array> {
   const source = `${name}.ts`;
@@ -23,7 +29,7 @@ async function compile(name: WasmModule): Promise<Uint8Array> {
   const options = ["--outFile", `${name}.wasm`, "-O3", "--runtime", "stub", "--enable", "simd"];
   options.push("--initialMemory", PAGES, "--maximumMemory", PAGES);
   const { error, stderr } = await asc.main([source, ...options], {
-    readFile: (file) => (file === source ? readFileSync(new URL(source, import.meta.url), "utf8") : null),
+    readFile: readSource,
     writeFile: (_file, contents) => {
       if (typeof contents !== "string") binary = contents;
     },
