@@ -39,7 +39,8 @@ export interface LlOps extends Partial<WrappedKeyOps> {
   /**
    * Puts a key into a slot, replacing whatever it holds. Needed by profiles with slots.
    *
-   * After a failure the slot counts as empty.
+   * After a failure the slot counts as empty; when a key is evicted that may still be in it, the former one or this,
+   * `keyslotEvict` is called for it.
    */
   keyslotProgram?(key: BlkCryptoKey, slotIndex: number): void | Promise<void>;
   /**
