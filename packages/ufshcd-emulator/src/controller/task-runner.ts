@@ -31,9 +31,10 @@ export class TaskRunner {
   #discards = 0;
   #io: (typeof Io)[keyof typeof Io] = Io.NONE;
   #running = false;
+  #isAbandoned = false;
   #bounce = new Uint8Array(0);
 
-  /** @param onEnd - called once for every {@link TaskRunner.start} that was not abandoned */
+  /** @param onEnd - called when a command has ended; not for one that was given up while nothing was at work */
   constructor(dma: Dma, device: UfsDevice, crypto: CryptoEngine | null, onEnd: (ocs: Ocs) => void) {
     this.#device = device;
     this.#crypto = crypto;
@@ -42,9 +43,13 @@ export class TaskRunner {
     this.#onIo = (ok) => this.#ioEnded(ok);
   }
 
-  /** Whether the medium is at work, with memory of this runner. */
-  get isIoPending(): boolean {
-    return this.#io === Io.ISSUED;
+  /**
+   * Gives the command up: it moves no more data. True when the medium is at work with memory of this runner; the command then
+   * ends with ABORTED once that is over, and does not end otherwise.
+   */
+  abandon(): boolean {
+    this.#isAbandoned = this.#io === Io.ISSUED;
+    return this.#isAbandoned;
   }
 
   /**
@@ -57,6 +62,7 @@ export class TaskRunner {
     this.#keyslot = keyslot;
     this.#keyslotVersion = keyslot?.version ?? 0;
     this.#discards = 0;
+    this.#isAbandoned = false;
     this.movedBytes = 0;
     this.#device.command(this.task);
     const ocs = this.#openPrdt();
@@ -126,6 +132,7 @@ export class TaskRunner {
     const { task } = this;
     const ok = this.#io === Io.SUCCEEDED;
     this.#io = Io.NONE;
+    if (this.#isAbandoned) return Ocs.ABORTED;
     if (!ok) this.#device.mediumFailed(task);
     else if (task.phase === TaskPhase.DISCARD) this.#device.proceed(task, ++this.#discards);
     else if (task.phase === TaskPhase.FLUSH) task.phase = TaskPhase.DONE;

@@ -174,10 +174,9 @@ export class TransferList {
     this.#running[index] = null;
     transfer.cancelDelay?.();
     transfer.cancelDelay = null;
-    if (transfer.runner.isIoPending) {
-      transfer.isOrphan = true;
-      this.#orphans++;
-    } else this.#free.push(transfer);
+    transfer.isOrphan = transfer.runner.abandon();
+    if (transfer.isOrphan) this.#orphans++;
+    else this.#free.push(transfer);
   }
 
   #orphanEnded(transfer: Transfer): void {

@@ -52,6 +52,9 @@ export interface QueryAnswer {
   data: Uint8Array;
 }
 
+/** One for all: it tests its ciphers once. */
+const ENGINE = createNodeEngine();
+
 type HostOptions = Partial<Omit<UfsHostControllerOptions, "crypto">> & {
   crypto?: Partial<NonNullable<UfsHostControllerOptions["crypto"]>> | null;
   memory?: HostMemory;
@@ -75,7 +78,7 @@ export class TestHost {
       irq: { raise: () => this.#raise(), lower: () => this.#lower() },
       clock: this.clock,
       logicalUnits: [{ medium: medium ?? this.medium }],
-      ...(crypto === null ? {} : { crypto: { engine: createNodeEngine(), ...crypto } }),
+      ...(crypto === null ? {} : { crypto: { engine: ENGINE, ...crypto } }),
       ...options,
     });
   }
@@ -187,7 +190,7 @@ export class TestHost {
   prepareScsi(command: Command): number {
     const { index = 0, dataOut, lun = 0, crypto } = command;
     const dataBytes = dataOut?.length ?? command.dataInBytes ?? 0;
-    const { expectedBytes = dataBytes, segments = dataBytes === 0 ? [] : [dataBytes], tag = index } = command;
+    const { expectedBytes = dataBytes, segments = dataBytes === 0 ? [] : [padded(dataBytes)], tag = index } = command;
     const upiu = new Uint8Array(hw.UPIU_BYTES);
     const flags = dataOut !== undefined ? hw.UpiuCommandFlag.WRITE : dataBytes > 0 ? hw.UpiuCommandFlag.READ : 0;
     const header = { ...hw.newUpiuHeader(), transaction: hw.UpiuTransaction.COMMAND, flags, lun, taskTag: tag };
@@ -307,6 +310,11 @@ function cryptoFields(crypto: Command["crypto"]): Partial<hw.Utrd> {
     dunLow: Number(crypto.dun & 0xffff_ffffn),
     dunHigh: Number(crypto.dun >> 32n),
   };
+}
+
+/** A PRDT counts in dwords; Linux pads what is none (blk_queue_update_dma_pad). */
+function padded(bytes: number): number {
+  return Math.ceil(bytes / 4) * 4;
 }
 
 /** CDBs of the usual commands. */

@@ -1,0 +1,91 @@
+import { encryptDataUnits } from "@inlinecrypt/reference-crypto";
+import { describe, expect, it } from "vitest";
+import * as hw from "../../src/ufshci/index.js";
+import { HeldMedium } from "../support/held-medium.js";
+import { cdb, pattern, TestHost } from "../support/test-host.js";
+
+const KEY = pattern(64, 3);
+const crypto = { slot: 0, dun: 6n };
+
+function slowHost(): { host: TestHost; medium: HeldMedium } {
+  const medium = new HeldMedium(4 << 20);
+  const host = new TestHost({ medium }).up();
+  host.programKey(0, KEY);
+  return { host, medium };
+}
+
+describe("a medium that takes its time", () => {
+  it("gets ciphertext, and gives it back to be decrypted", () => {
+    const { host, medium } = slowHost();
+    const plain = pattern(8192);
+    host.scsi({ cdb: cdb.write10(0, 2), dataOut: plain, segments: [4000, 4192], crypto });
+    expect([host.isPending(0), medium.waiting[0]?.bytes]).toEqual([true, 8192]);
+    medium.release();
+    expect(host.answer(0)).toMatchObject({ ocs: 0, status: 0, residual: 0 });
+    expect(medium.memory.data.slice(0, 8192)).toEqual(encryptDataUnits(KEY, 6n, 4096, plain));
+    host.memory.at(host.dataAddress(0), 8192).fill(0);
+    host.scsi({ cdb: cdb.read10(0, 2), dataInBytes: 8192, crypto });
+    medium.release();
+    expect(host.answer(0, 8192).data).toEqual(plain);
+  });
+
+  it("gets large commands in pieces of half a megabyte", () => {
+    const { host, medium } = slowHost();
+    const plain = pattern(0xc_0000);
+    host.scsi({ cdb: cdb.write10(0, 0xc0), dataOut: plain, segments: [0x4_0000, 0x4_0000, 0x4_0000] });
+    expect(medium.waiting.map(({ bytes }) => bytes)).toEqual([0x8_0000]);
+    medium.release();
+    expect(medium.waiting.map(({ bytes }) => bytes)).toEqual([0x4_0000]);
+    medium.release();
+    expect(host.answer(0)).toMatchObject({ ocs: 0, residual: 0 });
+    expect(Buffer.compare(medium.memory.data.subarray(0, 0xc_0000), plain)).toBe(0);
+  });
+
+  it("ends commands in any order", () => {
+    const { host, medium } = slowHost();
+    for (const index of [0, 1]) host.prepareScsi({ index, cdb: cdb.read10(index, 1), dataInBytes: 4096 });
+    host.ring(0, 1);
+    medium.waiting.reverse();
+    medium.release();
+    expect([host.isPending(0), host.isPending(1)]).toEqual([true, false]);
+    medium.release();
+    expect(host.isPending(0)).toBe(false);
+  });
+
+  for (const [name, change] of [
+    ["cleared", (host: TestHost) => host.write(host.cryptoCfg(0, 16), 0)],
+    ["programmed anew", (host: TestHost) => host.programKey(0, pattern(64, 9))],
+  ] as const) {
+    it(`a slot ${name} during a read ends it with OCS 0xA, without data`, () => {
+      const { host, medium } = slowHost();
+      host.scsi({ cdb: cdb.read10(0, 1), dataInBytes: 4096, crypto });
+      change(host);
+      medium.release();
+      expect(host.answer(0).ocs).toBe(hw.Ocs.GENERAL_CRYPTO_ERROR);
+      expect(host.answer(0, 4096).data).toEqual(new Uint8Array(4096));
+    });
+  }
+
+  it("that calls back twice does no harm", () => {
+    const { host, medium } = slowHost();
+    host.scsi({ cdb: cdb.read10(0, 1), dataInBytes: 4096 });
+    const [{ end }] = medium.waiting as [{ end: (ok: boolean) => void }];
+    end(true);
+    end(false);
+    expect(host.answer(0).ocs).toBe(0);
+  });
+
+  it("nothing that was under way at a host reset touches memory or completes", () => {
+    const { host, medium } = slowHost();
+    medium.memory.data.fill(9);
+    host.prepareScsi({ cdb: cdb.read10(0, 1), dataInBytes: 4096 });
+    host.ring(0);
+    host.write(hw.Reg.HCE, 0);
+    medium.release();
+    const { data, ocs } = host.answer(0, 4096);
+    expect(ocs).toBe(hw.Ocs.INVALID_COMMAND_STATUS);
+    expect(data).toEqual(new Uint8Array(4096));
+    host.up();
+    expect(host.scsi({ cdb: [0] }).ocs).toBe(0);
+  });
+});
