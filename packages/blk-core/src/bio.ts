@@ -187,6 +187,11 @@ export class Bio implements BvecPosition {
     this.holdEnd();
   }
 
+  /** Whether parts of it that were cut off have yet to end: it ends after them. */
+  get isHeld(): boolean {
+    return this.#remaining > 1;
+  }
+
   /** One more `endIo` is needed before this bio ends. @kernel include/linux/bio.h: bio_inc_remaining */
   holdEnd(): void {
     if (this.#remaining === 0) throw new BlkBug("a bio that has ended is held open");
