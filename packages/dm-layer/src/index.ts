@@ -1,1 +1,25 @@
-export {};
+/**
+ * Device-mapper: devices that map their sectors to other devices, by tables in dmsetup syntax, with inline encryption
+ * passed through.
+ *
+ * @packageDocumentation
+ */
+export { type CreateOptions, DeviceMapper, type DeviceMapperOptions } from "./device-mapper.js";
+export type { DmArgs } from "./dm-args.js";
+export type { DmTargetIo } from "./dm-io.js";
+export {
+  type DmDeviceVisitor,
+  DmFeature,
+  type DmRqIo,
+  type DmTarget,
+  type DmTargetType,
+  EndIoResult,
+  MapResult,
+} from "./dm-target.js";
+export type { DmDev, DmTargetSpec } from "./dm-target-spec.js";
+export type { MappedDevice, MappedDeviceInfo, SuspendOptions } from "./mapped-device.js";
+export { allTargets } from "./targets/all-targets.js";
+export { errorTarget } from "./targets/error.js";
+export { linearTarget } from "./targets/linear.js";
+export { stripedTarget } from "./targets/striped.js";
+export { zeroTarget } from "./targets/zero.js";

@@ -1,0 +1,164 @@
+import { BlkError, type BlockDevice, type BlockLayer } from "@inlinecrypt/blk-core";
+import type { SkcipherEngine } from "@inlinecrypt/skcipher";
+import type { OpenDevice } from "./dm-table.js";
+import type { DmTargetType } from "./dm-target.js";
+import { MappedDevice } from "./mapped-device.js";
+import { allTargets } from "./targets/all-targets.js";
+
+export interface DeviceMapperOptions {
+  layer: BlockLayer;
+  /** The devices that tables name, mapped ones excepted. Null: there is no such device. */
+  device: (name: string) => BlockDevice | null;
+  /**
+   * The target types that tables name.
+   *
+   * @default allTargets
+   */
+  targets?: readonly DmTargetType[];
+  /** Ciphers, for targets that encrypt by themselves: `crypt`. */
+  skcipherEngine?: SkcipherEngine;
+  /** The payload of a key that a table names as `:64:logon:name`; null: there is no such key. */
+  keyringKey?: (type: string, description: string) => Uint8Array | null;
+  /** 0 to 2^32 - 1, for `flakey`. @default globalThis.crypto.getRandomValues */
+  random32?: () => number;
+}
+
+export interface CreateOptions {
+  /** Unique among the mapped devices. */
+  name: string;
+  /** @default "" */
+  uuid?: string;
+  /** @default false */
+  readOnly?: boolean;
+  /** Loaded and made live at once. */
+  table?: string;
+}
+
+/**
+ * All mapped devices of a block layer: what `dmsetup` talks to.
+ *
+ * @kernel drivers/md/dm-ioctl.c
+ */
+export class DeviceMapper implements AsyncDisposable {
+  readonly #options: DeviceMapperOptions;
+  readonly #types = new Map<string, DmTargetType>();
+  readonly #devices = new Map<string, MappedDevice>();
+
+  constructor(options: DeviceMapperOptions) {
+    this.#options = options;
+    for (const type of options.targets ?? allTargets) this.registerTarget(type);
+  }
+
+  /** @throws BlkError EEXIST when there is a type of that name. @kernel drivers/md/dm-target.c: dm_register_target */
+  registerTarget(type: DmTargetType): void {
+    if (this.#types.has(type.name)) throw new BlkError("EEXIST", "dm_register_target", `${type.name} is registered`);
+    this.#types.set(type.name, type);
+  }
+
+  /** The registered target types, as `dmsetup targets` lists them: `linear v1.5.0`. */
+  targets(): string[] {
+    return [...this.#types.values()].map(({ name, version }) => `${name} v${version.join(".")}`);
+  }
+
+  /** The mapped devices, in order of creation. */
+  devices(): MappedDevice[] {
+    return [...this.#devices.values()];
+  }
+
+  /** @throws BlkError ENXIO when there is no such mapped device. */
+  get(name: string): MappedDevice {
+    const device = this.#devices.get(name);
+    if (device === undefined) throw new BlkError("ENXIO", "device_mapper", `no mapped device ${name}`);
+    return device;
+  }
+
+  /**
+   * Makes a mapped device, and loads and resumes its table if it is given one.
+   *
+   * @throws BlkError EBUSY when the name or UUID is taken, and what `load` and `resume` throw: then there is no device.
+   * @kernel drivers/md/dm-ioctl.c: dev_create
+   */
+  async create(options: CreateOptions): Promise<MappedDevice> {
+    const device = this.#newDevice(options);
+    if (options.table === undefined) return device;
+    try {
+      await device.load(options.table);
+      await device.resume();
+      return device;
+    } catch (error) {
+      await device.remove();
+      throw error;
+    }
+  }
+
+  /** Removes all mapped devices, those on top first. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    while (this.#devices.size > 0) {
+      const unused = this.devices().filter(({ openCount }) => openCount === 0);
+      await Promise.all(unused.map((device) => device.remove()));
+    }
+  }
+
+  #newDevice({ name, uuid = "", readOnly = false }: CreateOptions): MappedDevice {
+    const taken = this.devices().some((device) => device.name === name || (uuid !== "" && device.uuid === uuid));
+    if (taken) throw new BlkError("EBUSY", "device_mapper", `the name ${name} or UUID ${uuid} is taken`);
+    const { layer, skcipherEngine = null } = this.#options;
+    const device: MappedDevice = new MappedDevice({
+      uuid,
+      tableOwner: {
+        name,
+        layer,
+        skcipherEngine,
+        readOnly,
+        targetType: (typeName) => this.#targetType(typeName),
+        openDevice: (deviceName) => this.#openDevice(deviceName, device),
+        keyringKey: (type, description) => this.#keyringKey(type, description),
+        random32: this.#options.random32 ?? randomWord,
+      },
+      onRemoved: () => this.#devices.delete(name),
+    });
+    this.#devices.set(name, device);
+    return device;
+  }
+
+  #targetType(name: string): DmTargetType {
+    const type = this.#types.get(name);
+    if (type !== undefined) return type;
+    const names = [...this.#types.keys()].join(", ");
+    throw new BlkError("EINVAL", "dm_table", `unknown target type ${JSON.stringify(name)}, expected one of ${names}`);
+  }
+
+  /** @kernel drivers/md/dm-table.c: dm_get_device */
+  #openDevice(name: string, by: MappedDevice): OpenDevice {
+    const mapped = this.#devices.get(name.replace(/^\/dev\/mapper\//, ""));
+    if (mapped === by) throw new BlkError("EINVAL", by.name, "the device cannot map to itself");
+    if (mapped !== undefined) return openMapped(mapped);
+    const bdev = this.#options.device(name);
+    if (bdev === null) throw new BlkError("ENODEV", by.name, `no device ${JSON.stringify(name)}`);
+    return { bdev, close: () => {} };
+  }
+
+  #keyringKey(type: string, description: string): Uint8Array {
+    const key = this.#options.keyringKey?.(type, description) ?? null;
+    if (key === null) throw new BlkError("ENOKEY", "request_key", `no ${type} key ${JSON.stringify(description)}`);
+    return key;
+  }
+}
+
+function openMapped(device: MappedDevice): OpenDevice {
+  const { bdev } = device;
+  device.openCount++;
+  return {
+    bdev,
+    close: () => {
+      device.openCount--;
+    },
+  };
+}
+
+/** What browsers and Node have in common. */
+const platform = globalThis as unknown as { crypto: { getRandomValues<T extends Uint32Array>(into: T): T } };
+
+function randomWord(): number {
+  return platform.crypto.getRandomValues(new Uint32Array(1))[0]!;
+}

@@ -1,0 +1,353 @@
+import {
+  type Bio,
+  BioList,
+  BioQueue,
+  BlkBug,
+  BlkStatus,
+  type BlockLayer,
+  opOf,
+  Pool,
+  type QueueLimits,
+  ReqFlag,
+  ReqOp,
+  SECTOR_BYTES,
+  WorkItem,
+} from "@inlinecrypt/blk-core";
+import { DmClones, MAX_DM_BIOS, newDmBioSet } from "./dm-clones.js";
+import type { DmIo, DmIoOwner, DmTargetIo } from "./dm-io.js";
+import { DmRewinder } from "./dm-io-rewind.js";
+import type { DmMapper } from "./dm-mapper.js";
+import { DmRemap, type DmRemapOwner } from "./dm-remap.js";
+import type { DmTable } from "./dm-table.js";
+import type { DmTableEntry } from "./dm-table-entry.js";
+import { type DmTarget, EndIoResult, MapResult } from "./dm-target.js";
+import { InFlightIo } from "./in-flight-io.js";
+import type { KeyTracker } from "./key-tracker.js";
+
+/**
+ * Maps bios: each is cut where targets end, and a clone of each part goes to its target. All clones come from pools of
+ * this device: devices stacked on each other never wait for the same pool.
+ *
+ * @kernel drivers/md/dm.c
+ */
+export class DmBioMapper implements DmMapper, DmIoOwner, DmRemapOwner {
+  readonly queue: BioQueue;
+  readonly #layer: BlockLayer;
+  readonly #keys: KeyTracker;
+  readonly #clones: DmClones;
+  readonly #remaps: Pool<DmRemap>;
+  readonly #inFlight = new InFlightIo();
+  /** Bios that wait for the device to resume, or for a clone. @kernel mapped_device.deferred */
+  readonly #deferred = new BioList();
+  readonly #deferredWork = new WorkItem(() => this.#serveDeferred());
+  readonly #rewinder: DmRewinder;
+  #table: DmTable | null = null;
+  #blocked = false;
+  #noflush = false;
+  #failed = false;
+
+  constructor(layer: BlockLayer, limits: QueueLimits, keys: KeyTracker) {
+    this.#layer = layer;
+    this.#keys = keys;
+    this.#clones = new DmClones(layer);
+    this.#remaps = new Pool("dm_remap", MAX_DM_BIOS, () => new DmRemap(this), layer.failAlloc);
+    this.#rewinder = new DmRewinder(layer, newDmBioSet("dm_rewind", layer), (io, rewound) =>
+      this.#requeued(io, rewound),
+    );
+    this.queue = new BioQueue(layer, this, limits);
+  }
+
+  get inFlight(): number {
+    return this.#inFlight.count;
+  }
+
+  setTable(table: DmTable | null): void {
+    this.#table = table;
+  }
+
+  block(noflush: boolean): void {
+    this.#blocked = true;
+    this.#noflush = noflush;
+  }
+
+  endNoflush(): void {
+    this.#noflush = false;
+  }
+
+  unblock(): void {
+    this.#blocked = false;
+    this.#noflush = false;
+    this.#layer.executor.queueWork(this.#deferredWork);
+  }
+
+  whenIdle(): Promise<boolean> {
+    return this.#inFlight.whenIdle();
+  }
+
+  cancelIdle(): void {
+    this.#inFlight.cancel();
+  }
+
+  fail(): void {
+    this.#failed = true;
+    for (let bio = this.#deferred.shift(); bio !== null; bio = this.#deferred.shift()) bio.endIoWith(BlkStatus.IOERR);
+  }
+
+  /** For the queue. @context hot. @kernel drivers/md/dm.c: dm_submit_bio */
+  submitBio(bio: Bio): void {
+    if (this.#table === null || this.#failed) return bio.endIoWith(BlkStatus.IOERR);
+    if (!this.#blocked && this.#deferred.first === null && this.#mapBio(bio, this.#table)) return;
+    if ((bio.opf & ReqFlag.NOWAIT) !== 0) return bio.endIoWith(BlkStatus.AGAIN);
+    this.#deferred.append(bio);
+    if (!this.#blocked) this.#serveLater();
+  }
+
+  /** For a target that kept a bio in `map`. */
+  submitClone(io: DmTargetIo): void {
+    const bio = io.bio!;
+    const { orig, sectorsToEnd } = io.io;
+    this.#layer.tracepoints.blockBioRemap.emit?.(bio, orig!.bdev!, orig!.endSector - sectorsToEnd);
+    this.#layer.submitBioNoacct(bio);
+  }
+
+  /** @context interrupt. @kernel drivers/md/dm.c: clone_endio */
+  cloneEnded(io: DmTargetIo): void {
+    const { target } = io.entry;
+    if (target.endIo === undefined) return this.finish(io, io.status);
+    switch (target.endIo(io.bio!, io)) {
+      case EndIoResult.DONE:
+        return this.finish(io, io.status);
+      case EndIoResult.INCOMPLETE:
+        return;
+      default:
+        return this.finish(io, BlkStatus.DM_REQUEUE);
+    }
+  }
+
+  /** @context interrupt. @kernel drivers/md/dm.c: free_tio, dm_io_dec_pending */
+  finish(io: DmTargetIo, status: BlkStatus): void {
+    const dmIo = io.io;
+    this.#freeClone(io);
+    if (status !== BlkStatus.OK) dmIo.noteStatus(status);
+    this.#decPending(dmIo);
+  }
+
+  #serveDeferred(): void {
+    while (!this.#blocked && this.#table !== null) {
+      const bio = this.#deferred.shift();
+      if (bio === null) return;
+      if (this.#mapBio(bio, this.#table)) continue;
+      this.#deferred.prepend(bio);
+      return this.#serveLater();
+    }
+  }
+
+  /** When I/O has ended that holds what is missing. An allocation may fail although there is none. */
+  #serveLater(): void {
+    if (this.#inFlight.count === 0) this.#layer.executor.queueWork(this.#deferredWork);
+  }
+
+  #ioDone(): void {
+    this.#inFlight.done();
+    if (this.#deferred.first !== null && !this.#blocked) this.#layer.executor.queueWork(this.#deferredWork);
+  }
+
+  /** False when clones have run out: nothing has happened. @kernel drivers/md/dm.c: dm_split_and_process_bio */
+  #mapBio(bio: Bio, table: DmTable): boolean {
+    if ((bio.opf & ReqFlag.PREFLUSH) !== 0) return this.#mapFlush(bio, table);
+    const entry = table.find(bio.sector);
+    if (entry === null) {
+      bio.endIoWith(BlkStatus.IOERR);
+      return true;
+    }
+    if (opOf(bio.opf) > ReqOp.WRITE) return this.#mapWithoutData(bio, entry);
+    if (bio.cryptCtx !== null) this.#keys.note(bio.cryptCtx.key!);
+    if (entry.target.remap !== undefined && !bio.isHeld && bio.sectors <= entry.maxSectorsAt(bio.sector)) {
+      return this.#remapBio(bio, entry.target);
+    }
+    const io = this.#clones.tryGet(entry, bio);
+    if (io === null) return false;
+    const dmIo = this.#startIo(io, bio, Math.min(bio.sectors, entry.maxSectorsAt(bio.sector)));
+    this.#mapClone(io, dmIo, 0);
+    this.#endOfPart(dmIo, bio);
+    return true;
+  }
+
+  /** Sends a bio on as it is: no part of it is under way elsewhere, so its end is the end of this. */
+  #remapBio(bio: Bio, target: DmTarget): boolean {
+    const remap = this.#remaps.tryGet();
+    if (remap === null) return false;
+    const { bdev, sector } = bio;
+    remap.take(bio);
+    this.#inFlight.start();
+    if (this.queue.limits.ioStats) {
+      remap.part = bdev;
+      remap.startMs = this.#layer.nowMs;
+      bdev!.stats.start(bio.opf, remap.startMs);
+    }
+    target.remap!(bio);
+    this.#layer.tracepoints.blockBioRemap.emit?.(bio, bdev!, sector);
+    this.#layer.submitBioNoacct(bio);
+    return true;
+  }
+
+  /** @context interrupt */
+  remapEnded(remap: DmRemap, bio: Bio): void {
+    this.#account(remap, bio.opf);
+    this.#remaps.put(remap);
+    bio.resumeEndIo();
+    this.#ioDone();
+  }
+
+  /** @kernel drivers/md/dm.c: __process_abnormal_io */
+  #mapWithoutData(bio: Bio, entry: DmTableEntry): boolean {
+    const count = entry.bioCount(bio.opf);
+    if (count === 0) {
+      bio.endIoWith(BlkStatus.NOTSUPP);
+      return true;
+    }
+    const ios = this.#clones.tryGetMany(entry, bio, count, null);
+    if (ios === null) return false;
+    const dmIo = this.#startIo(ios, bio, Math.min(bio.sectors, entry.end - bio.sector));
+    this.#mapClones(ios, dmIo);
+    this.#endOfPart(dmIo, bio);
+    return true;
+  }
+
+  /**
+   * An empty flush for every target; data that came with it follows when they have ended. It has no context of its own.
+   *
+   * @kernel drivers/md/dm.c: __send_empty_flush
+   */
+  #mapFlush(bio: Bio, table: DmTable): boolean {
+    let ios: DmTargetIo | null = null;
+    for (const entry of table.entries) {
+      const { numFlushBios = 0 } = entry.target;
+      const more: DmTargetIo | null =
+        numFlushBios === 0 ? ios : this.#clones.tryGetMany(entry, null, numFlushBios, ios);
+      if (more === null && numFlushBios > 0) return false;
+      ios = more;
+    }
+    if (ios === null) {
+      this.#flushed(bio, BlkStatus.OK);
+      return true;
+    }
+    const dmIo = this.#startIo(ios, bio, 0);
+    this.#mapClones(ios, dmIo);
+    this.#decPending(dmIo);
+    return true;
+  }
+
+  #startIo(first: DmTargetIo, bio: Bio, sectors: number): DmIo {
+    const dmIo = first.ownIo;
+    dmIo.start(bio, sectors);
+    this.#inFlight.start();
+    if (this.queue.limits.ioStats) {
+      dmIo.part = bio.bdev;
+      dmIo.startMs = this.#layer.nowMs;
+      bio.bdev!.stats.start(bio.opf, dmIo.startMs);
+    }
+    return dmIo;
+  }
+
+  /** What is left of a bio goes on as the same bio, after what has been submitted for this part. */
+  #endOfPart(dmIo: DmIo, bio: Bio): void {
+    const bytes = dmIo.sectors * SECTOR_BYTES;
+    if (bytes < bio.bytes) {
+      bio.holdEnd();
+      bio.advance(bytes);
+      this.#layer.tracepoints.blockSplit.emit?.(bio, bio.sector);
+      this.#layer.submitBioNoacctNocheck(bio);
+    }
+    this.#decPending(dmIo);
+  }
+
+  #mapClones(first: DmTargetIo, dmIo: DmIo): void {
+    let number = 0;
+    let entry: DmTableEntry | null = null;
+    for (let io: DmTargetIo | null = first; io !== null; ) {
+      const next: DmTargetIo | null = io.next;
+      io.next = null;
+      number = io.entry === entry ? number + 1 : 0;
+      entry = io.entry;
+      this.#mapClone(io, dmIo, number);
+      io = next;
+    }
+  }
+
+  /** @kernel drivers/md/dm.c: __map_bio */
+  #mapClone(io: DmTargetIo, dmIo: DmIo, targetBioNr: number): void {
+    const bio = io.bio!;
+    if (dmIo.sectors > 0) bio.bytes = dmIo.sectors * SECTOR_BYTES;
+    io.start(this, bio, dmIo, targetBioNr);
+    const fromSector = bio.sector;
+    switch (io.entry.target.map!(bio, io)) {
+      case MapResult.REMAPPED:
+        this.#layer.tracepoints.blockBioRemap.emit?.(bio, dmIo.orig!.bdev!, fromSector);
+        return this.#layer.submitBioNoacct(bio);
+      case MapResult.SUBMITTED:
+        return;
+      case MapResult.KILL:
+        return this.finish(io, BlkStatus.IOERR);
+      default:
+        return this.finish(io, BlkStatus.DM_REQUEUE);
+    }
+  }
+
+  #decPending(dmIo: DmIo): void {
+    dmIo.pending--;
+    if (dmIo.pending === 0) this.#complete(dmIo);
+  }
+
+  /** @kernel drivers/md/dm.c: __dm_io_complete */
+  #complete(dmIo: DmIo): void {
+    const orig = dmIo.orig!;
+    this.#account(dmIo, orig.opf);
+    let status = dmIo.status;
+    if (status === BlkStatus.DM_REQUEUE) {
+      if (this.#noflush) return this.#rewinder.requeue(dmIo);
+      status = BlkStatus.IOERR;
+    }
+    this.#freeIo(dmIo);
+    if ((orig.opf & ReqFlag.PREFLUSH) !== 0) this.#flushed(orig, status);
+    else orig.endIoWith(status);
+    this.#ioDone();
+  }
+
+  /** The flush in front of a bio has ended. @kernel drivers/md/dm.c: __dm_io_complete, which ignores that it failed */
+  #flushed(bio: Bio, status: BlkStatus): void {
+    if (status !== BlkStatus.OK || bio.bytes === 0) return bio.endIoWith(status);
+    bio.opf &= ~ReqFlag.PREFLUSH;
+    this.#layer.submitBioNoacctNocheck(bio);
+  }
+
+  /** A part is as it was before it was mapped, and goes before all that waits. */
+  #requeued(dmIo: DmIo, rewound: Bio): void {
+    this.#freeIo(dmIo);
+    this.#deferred.prepend(rewound);
+    this.#ioDone();
+  }
+
+  /** @kernel drivers/md/dm.c: dm_end_io_acct */
+  #account(io: DmIo | DmRemap, opf: number): void {
+    const part = io.part;
+    if (part === null) return;
+    io.part = null;
+    part.stats.moved(opf, io.sectors);
+    part.stats.done(opf, io.startMs, this.#layer.nowMs);
+  }
+
+  /** The first clone's place is also that of the whole, and stays until all have ended. */
+  #freeClone(io: DmTargetIo): void {
+    const bio = io.bio;
+    if (bio === null) throw new BlkBug(`a ${io.entry.type.name} target has ended a bio twice`);
+    io.bio = null;
+    bio.put();
+    if (io.io.first !== io) io.entry.ios.put(io);
+  }
+
+  #freeIo(dmIo: DmIo): void {
+    dmIo.orig = null;
+    dmIo.first.entry.ios.put(dmIo.first);
+  }
+}

@@ -1,0 +1,26 @@
+import type { RequestQueue } from "@inlinecrypt/blk-core";
+import type { DmTable } from "./dm-table.js";
+
+/**
+ * How a mapped device takes I/O: as bios or as requests. While it is blocked new I/O waits.
+ *
+ * @kernel include/linux/device-mapper.h: enum dm_queue_mode
+ */
+export interface DmMapper {
+  readonly queue: RequestQueue;
+  /** I/O that targets have and that has not ended. */
+  readonly inFlight: number;
+  /** Where I/O goes from now on; null: it fails. */
+  setTable(table: DmTable | null): void;
+  /** New I/O waits. `noflush`: so does what targets give back. @kernel DMF_BLOCK_IO_FOR_SUSPEND, DMF_NOFLUSH_SUSPENDING */
+  block(noflush: boolean): void;
+  /** Targets have nothing any more: what they give back from now on has failed. */
+  endNoflush(): void;
+  /** What has waited goes on. */
+  unblock(): void;
+  /** Resolves when `inFlight` is 0, to true, or at `cancelIdle`, to false. */
+  whenIdle(): Promise<boolean>;
+  cancelIdle(): void;
+  /** Ends what waits with IOERR, and what comes from now on. */
+  fail(): void;
+}

@@ -1,0 +1,58 @@
+import { BlkError } from "@inlinecrypt/blk-core";
+
+/** A line of a table, taken apart. */
+export interface DmTableLine {
+  /** First sector of the mapped device. */
+  readonly begin: number;
+  readonly sectors: number;
+  /** Name of the target type. */
+  readonly type: string;
+  readonly args: readonly string[];
+}
+
+/**
+ * Takes a table apart: `start length type args...` a line, as dmsetup reads it. Empty lines and lines that start with
+ * `#` are skipped; a backslash keeps a blank inside an argument.
+ *
+ * @throws BlkError EINVAL naming the line.
+ * @kernel drivers/md/dm-table.c: dm_split_args
+ */
+export function parseTable(text: string): DmTableLine[] {
+  const lines: DmTableLine[] = [];
+  text.split("\n").forEach((line, index) => {
+    const words = splitArgs(line);
+    if (words.length > 0 && !words[0]!.startsWith("#")) lines.push(parseLine(words, index + 1));
+  });
+  return lines;
+}
+
+/** The line that `parseTable` takes apart into these. */
+export function formatTableLine(begin: number, sectors: number, type: string, params: string): string {
+  return `${begin} ${sectors} ${type} ${params}`;
+}
+
+function parseLine(words: readonly string[], lineNumber: number): DmTableLine {
+  const [begin, sectors, type, ...args] = words;
+  if (type === undefined) refuse(lineNumber, `${words.length} words, expected start, length and target type`);
+  return {
+    begin: parseSectors(begin!, "the start sector", lineNumber),
+    sectors: parseSectors(sectors!, "the length", lineNumber),
+    type,
+    args,
+  };
+}
+
+function parseSectors(word: string, what: string, lineNumber: number): number {
+  const value = /^\d+$/.test(word) ? Number(word) : Number.NaN;
+  if (Number.isSafeInteger(value * 512)) return value;
+  refuse(lineNumber, `${what} is a decimal number of sectors`);
+}
+
+function splitArgs(line: string): string[] {
+  const words = line.match(/(?:\\.|[^\s\\])+/g) ?? [];
+  return words.map((word) => word.replace(/\\(.)/g, "$1"));
+}
+
+function refuse(lineNumber: number, message: string): never {
+  throw new BlkError("EINVAL", "dm_table", `line ${lineNumber}: ${message}`);
+}

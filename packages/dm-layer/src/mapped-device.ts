@@ -1,0 +1,359 @@
+import { BlkError, type BlockDevice, type BlockLayer, GenDisk, type QueueLimits } from "@inlinecrypt/blk-core";
+import {
+  type BlkCryptoKey,
+  type BlkCryptoProfile,
+  blkCryptoHasCapabilities,
+  blkCryptoProfileOf,
+} from "@inlinecrypt/blk-crypto-profile";
+import { DmBioMapper } from "./dm-bio.js";
+import { evictFromDevices, newDmCryptoProfile, tableCapabilities } from "./dm-crypto-profile.js";
+import { sameLimits } from "./dm-limits.js";
+import type { DmMapper } from "./dm-mapper.js";
+import { DmTable, type DmTableOwner } from "./dm-table.js";
+import { DmFeature } from "./dm-target.js";
+import { EventCounter } from "./event-counter.js";
+import { KeyTracker } from "./key-tracker.js";
+import { Mutex } from "./mutex.js";
+
+/** What `dmsetup info` prints. */
+export interface MappedDeviceInfo {
+  readonly name: string;
+  readonly uuid: string;
+  readonly state: "ACTIVE" | "SUSPENDED";
+  readonly readOnly: boolean;
+  readonly liveTable: boolean;
+  readonly inactiveTable: boolean;
+  /** Tables of other mapped devices that use this one. */
+  readonly openCount: number;
+  readonly eventNr: number;
+  /** Targets of the live table. */
+  readonly targetCount: number;
+}
+
+export interface SuspendOptions {
+  /**
+   * I/O that targets give back waits, instead of failing; use it to replace a table whose devices do not answer.
+   *
+   * @default false
+   */
+  noflush?: boolean;
+}
+
+/** What a mapped device is made with; `DeviceMapper.create` does. */
+export interface MappedDeviceOptions {
+  readonly uuid: string;
+  /** All a table needs but what the device itself knows. */
+  readonly tableOwner: Omit<DmTableOwner, "event">;
+  /** Called once, when it has been removed. */
+  readonly onRemoved: () => void;
+}
+
+/**
+ * A device that maps its sectors to others. Its life is the kernel's: `load` makes a table the inactive one, `resume`
+ * makes the inactive one live, and between `suspend` and `resume` I/O waits. Control operations run one after the other.
+ *
+ * @kernel drivers/md/dm.c: mapped_device
+ */
+export class MappedDevice implements AsyncDisposable {
+  readonly name: string;
+  readonly uuid: string;
+  /** How many tables of mapped devices use this one. */
+  openCount = 0;
+  readonly #options: MappedDeviceOptions;
+  readonly #layer: BlockLayer;
+  readonly #owner: DmTableOwner;
+  readonly #events = new EventCounter();
+  readonly #keys = new KeyTracker();
+  readonly #mutex = new Mutex();
+  #live: DmTable | null = null;
+  #inactive: DmTable | null = null;
+  /** Null until the first table is loaded: that decides how I/O is taken. */
+  #mapper: DmMapper | null = null;
+  #disk: GenDisk | null = null;
+  /** The one that is registered; profiles of later tables only widen it. */
+  #profile: BlkCryptoProfile | null = null;
+  #suspended = false;
+  #removed = false;
+
+  constructor(options: MappedDeviceOptions) {
+    this.#options = options;
+    this.name = options.tableOwner.name;
+    this.uuid = options.uuid;
+    this.#layer = options.tableOwner.layer;
+    this.#owner = { ...options.tableOwner, event: () => this.#events.emit() };
+  }
+
+  /** The disk. @throws BlkError ENXIO before the first table is loaded. */
+  get disk(): GenDisk {
+    if (this.#disk === null) throw new BlkError("ENXIO", this.name, "no table has been loaded");
+    return this.#disk;
+  }
+
+  /** The whole disk. @throws BlkError ENXIO before the first table is loaded. */
+  get bdev(): BlockDevice {
+    return this.disk.part0;
+  }
+
+  get suspended(): boolean {
+    return this.#suspended;
+  }
+
+  /** Events so far. @kernel drivers/md/dm.c: dm_get_event_nr */
+  get eventNr(): number {
+    return this.#events.count;
+  }
+
+  info(): MappedDeviceInfo {
+    return {
+      name: this.name,
+      uuid: this.uuid,
+      state: this.#suspended ? "SUSPENDED" : "ACTIVE",
+      readOnly: this.#owner.readOnly,
+      liveTable: this.#live !== null,
+      inactiveTable: this.#inactive !== null,
+      openCount: this.openCount,
+      eventNr: this.#events.count,
+      targetCount: this.#live?.entries.length ?? 0,
+    };
+  }
+
+  /** Lines as `dmsetup table` prints them, keys as zeroes. */
+  table(which: "live" | "inactive" = "live"): string[] {
+    return (which === "live" ? this.#live : this.#inactive)?.tableLines() ?? [];
+  }
+
+  /** Lines as `dmsetup status` prints them. */
+  status(): string[] {
+    return this.#live?.statusLines() ?? [];
+  }
+
+  /** The devices below, as `dmsetup deps` lists them. */
+  deps(): BlockDevice[] {
+    return [...(this.#live?.devices() ?? [])];
+  }
+
+  /** Resolves with `eventNr` once it is more than `after`. @throws BlkError ENXIO when the device is removed. @kernel drivers/md/dm.c: dm_wait_event */
+  waitEvent(after: number): Promise<number> {
+    return this.#events.wait(after, this.name);
+  }
+
+  /**
+   * Sends a message to the target of a sector, and returns its answer.
+   *
+   * @throws BlkError EINVAL, for no such target, and from the target.
+   * @kernel drivers/md/dm-ioctl.c: target_message
+   */
+  message(sector: number, message: string): string {
+    const entry = this.#live?.find(sector) ?? null;
+    if (entry === null) throw new BlkError("EINVAL", this.name, `no target at sector ${sector}`);
+    const words = message.split(/\s+/).filter((word) => word !== "");
+    if (entry.target.message === undefined) {
+      throw new BlkError("EINVAL", `dm-${entry.type.name}`, "the target takes no messages");
+    }
+    return entry.target.message(words);
+  }
+
+  /**
+   * Makes a table the inactive one, in place of any other.
+   *
+   * @throws BlkError EINVAL, with nothing changed: for a table that makes no sense, one that takes I/O in another form
+   * than the first did, or one that can encrypt less than the device promises.
+   * @kernel drivers/md/dm-ioctl.c: table_load
+   */
+  load(text: string): Promise<void> {
+    return this.#exclusive(async () => {
+      const table = await DmTable.create(this.#owner, text);
+      try {
+        this.#prepare(table);
+      } catch (error) {
+        await table.destroy();
+        throw error;
+      }
+      await this.#setInactive(table);
+    });
+  }
+
+  /** Drops the inactive table. @kernel drivers/md/dm-ioctl.c: table_clear */
+  clear(): Promise<void> {
+    return this.#exclusive(() => this.#setInactive(null));
+  }
+
+  /**
+   * Makes new I/O wait, and resolves when what was under way has ended.
+   *
+   * @throws BlkError EINVAL when it is suspended, EINTR after `cancelSuspend`: it goes on as before.
+   * @kernel drivers/md/dm.c: dm_suspend
+   */
+  suspend(options: SuspendOptions = {}): Promise<void> {
+    return this.#exclusive(() => {
+      if (this.#suspended) throw new BlkError("EINVAL", this.name, "the device is suspended");
+      return this.#suspend(options.noflush ?? false);
+    });
+  }
+
+  /** Ends the wait of a `suspend` under way: I/O does not end, and targets do not give it back. */
+  cancelSuspend(): void {
+    this.#mapper?.cancelIdle();
+  }
+
+  /**
+   * Makes the inactive table live, if there is one, suspending the device first; then lets I/O go on.
+   *
+   * @throws BlkError EINVAL when there is neither a table nor anything to resume, or the devices below have changed and the
+   * table fits them no more; EBUSY for a table with other limits while requests wait; and what a target says. The device
+   * then stays suspended.
+   * @kernel drivers/md/dm-ioctl.c: do_resume
+   */
+  resume(options: SuspendOptions = {}): Promise<void> {
+    return this.#exclusive(async () => {
+      const table = this.#inactive;
+      if (table === null && this.#live === null) throw new BlkError("EINVAL", this.name, "no table has been loaded");
+      if (table === null) return this.#resume();
+      if (!this.#suspended) await this.#suspend(options.noflush ?? false);
+      const old = this.#swap(table);
+      await this.#evictDropped(old, table);
+      try {
+        await this.#resume();
+      } finally {
+        await old?.destroy();
+      }
+    });
+  }
+
+  /**
+   * Removes the device: I/O that waits ends with IOERR, and keys it has used leave the devices below.
+   *
+   * @throws BlkError EBUSY while another table uses it.
+   * @kernel drivers/md/dm-ioctl.c: dev_remove
+   */
+  remove(): Promise<void> {
+    return this.#exclusive(async () => {
+      if (this.openCount > 0) throw new BlkError("EBUSY", this.name, `${this.openCount} tables use the device`);
+      this.#removed = true;
+      this.#live?.presuspend();
+      this.#mapper?.fail();
+      await this.#disk?.close();
+      await this.#mapper?.whenIdle();
+      await this.#live?.postsuspend();
+      await this.#evictDropped(this.#live, null);
+      await this.#live?.destroy();
+      await this.#setInactive(null);
+      this.#live = null;
+      this.#mapper?.setTable(null);
+      this.#profile?.[Symbol.dispose]();
+      this.#events.close();
+      this.#options.onRemoved();
+    });
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#removed ? Promise.resolve() : this.remove();
+  }
+
+  #exclusive<T>(op: () => Promise<T>): Promise<T> {
+    return this.#mutex.run(() => {
+      if (this.#removed) throw new BlkError("ENXIO", this.name, "the device has been removed");
+      return op();
+    });
+  }
+
+  /** Checks a table against the device, or makes queue and disk for the first. @kernel drivers/md/dm-ioctl.c: table_load */
+  #prepare(table: DmTable): void {
+    const limits = table.calculateLimits();
+    const capabilities = tableCapabilities(table);
+    if (this.#mapper === null) return this.#setUpQueue(table, limits, capabilities);
+    const requestBased = !(this.#mapper instanceof DmBioMapper);
+    if (table.requestBased !== null && table.requestBased !== requestBased) {
+      this.#refuse(`a table that takes ${requestBased ? "bios" : "requests"}, where the first took the other`);
+    }
+    const [entry] = this.#live?.entries ?? [];
+    if (entry?.hasFeature(DmFeature.IMMUTABLE)) this.#checkImmutable(table, entry.type.name);
+    if (!blkCryptoHasCapabilities(capabilities, blkCryptoProfileOf(this.#mapper.queue)?.capabilities ?? null)) {
+      this.#refuse("the table can encrypt less inline than the device does so far");
+    }
+  }
+
+  #checkImmutable(table: DmTable, typeName: string): void {
+    const replaceable = table.entries.every((entry) => {
+      return entry.type.name === typeName || entry.hasFeature(DmFeature.WILDCARD);
+    });
+    if (!replaceable) this.#refuse(`a table that replaces the immutable target ${typeName}`);
+  }
+
+  /** @kernel drivers/md/dm.c: dm_setup_md_queue */
+  #setUpQueue(table: DmTable, limits: QueueLimits, capabilities: Capabilities): void {
+    const mapper = this.#newMapper(table, limits);
+    this.#updateProfile(mapper, capabilities);
+    const { name, readOnly } = this.#owner;
+    this.#mapper = mapper;
+    this.#disk = new GenDisk({ name, queue: mapper.queue, sectorCount: 0, readOnly });
+  }
+
+  #newMapper(_table: DmTable, limits: QueueLimits): DmMapper {
+    return new DmBioMapper(this.#layer, limits, this.#keys);
+  }
+
+  async #setInactive(table: DmTable | null): Promise<void> {
+    const old = this.#inactive;
+    this.#inactive = table;
+    await old?.destroy();
+  }
+
+  async #suspend(noflush: boolean): Promise<void> {
+    this.#live?.presuspend();
+    this.#mapper?.block(noflush);
+    const idle = (await this.#mapper?.whenIdle()) ?? true;
+    this.#mapper?.endNoflush();
+    if (!idle) {
+      this.#mapper?.unblock();
+      this.#live?.presuspendUndo();
+      throw new BlkError("EINTR", this.name, "the suspend was cancelled");
+    }
+    this.#suspended = true;
+    await this.#live?.postsuspend();
+  }
+
+  /** The device is suspended and idle. Returns the table that was live. @kernel drivers/md/dm.c: dm_swap_table, __bind */
+  #swap(table: DmTable): DmTable | null {
+    const mapper = this.#mapper!;
+    const limits = table.calculateLimits();
+    if (!sameLimits(limits, mapper.queue.limits)) mapper.queue.commitLimits(limits);
+    this.#updateProfile(mapper, tableCapabilities(table));
+    this.disk.setCapacity(table.sectors);
+    mapper.setTable(table);
+    const old = this.#live;
+    this.#live = table;
+    this.#inactive = null;
+    return old;
+  }
+
+  /** The first profile is registered, later ones widen it. @kernel drivers/md/dm-table.c: dm_update_crypto_profile */
+  #updateProfile(mapper: DmMapper, capabilities: Capabilities): void {
+    if (capabilities === null) return;
+    if (this.#profile !== null) return this.#profile.capabilities.update(capabilities);
+    const profile = newDmCryptoProfile(this.#layer, capabilities, () => this.#live, this.#keys);
+    if (mapper.queue.registerCryptoProfile(profile)) this.#profile = profile;
+    else profile[Symbol.dispose]();
+  }
+
+  /** Keys that I/O has used leave the devices that leave the table; nothing else would take them away. */
+  async #evictDropped(old: DmTable | null, table: DmTable | null): Promise<void> {
+    const dropped = old?.devices() ?? new Set();
+    for (const bdev of table?.devices() ?? []) dropped.delete(bdev);
+    if (dropped.size === 0) return;
+    for (const key of this.#keys.keys()) await evictFromDevices(this.#layer, dropped, key as BlkCryptoKey);
+  }
+
+  async #resume(): Promise<void> {
+    if (!this.#suspended) return;
+    await this.#live!.resume();
+    this.#suspended = false;
+    this.#mapper!.unblock();
+  }
+
+  #refuse(message: string): never {
+    throw new BlkError("EINVAL", this.name, message);
+  }
+}
+
+type Capabilities = ReturnType<typeof tableCapabilities>;

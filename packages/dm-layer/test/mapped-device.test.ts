@@ -1,0 +1,181 @@
+import { BlkError, BlkStatus, ReqFlag, ReqOp } from "@inlinecrypt/blk-core";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { MapResult } from "../src/index.js";
+import { HoldingTarget } from "./holding-target.js";
+import { pattern, Rig, read } from "./support.js";
+
+describe("the life of a mapped device", () => {
+  let rig: Rig;
+  let holding: HoldingTarget;
+  beforeEach(() => {
+    rig = new Rig();
+    holding = new HoldingTarget();
+    rig.dm.registerTarget(holding);
+  });
+  afterEach(() => rig.close());
+
+  it("has no disk before a table is loaded, no size before one is live, and fails I/O until then", async () => {
+    const sda = rig.ram("sda");
+    const device = await rig.dm.create({ name: "dm", uuid: "U-1" });
+    expect(() => device.bdev).toThrow(/no table has been loaded \(ENXIO\)/);
+    await expect(device.resume()).rejects.toMatchObject({ code: "EINVAL" });
+    await device.load("0 64 linear sda 8");
+    expect(device.bdev.sectorCount).toBe(0);
+    expect(device.info()).toMatchObject({ liveTable: false, inactiveTable: true });
+    expect(rig.submit(device.bdev, ReqOp.READ, 0, new Uint8Array(512)).ends).toEqual([BlkStatus.IOERR]);
+    await rig.run(device.resume());
+    const data = pattern(512);
+    await device.bdev.write(0, data);
+    expect(read(sda, 8, 512)).toEqual(data);
+    expect(device.info()).toEqual({
+      name: "dm",
+      uuid: "U-1",
+      state: "ACTIVE",
+      readOnly: false,
+      liveTable: true,
+      inactiveTable: false,
+      openCount: 0,
+      eventNr: 0,
+      targetCount: 1,
+    });
+  });
+
+  it("tells targets of each step, in order, and destroys those of a table that is replaced", async () => {
+    rig.ram("sda");
+    const device = await rig.run(rig.dm.create({ name: "dm", table: "0 64 holding sda 0" }));
+    expect(holding.calls).toEqual(["preresume", "resume"]);
+    holding.calls.length = 0;
+    await rig.run(device.suspend());
+    expect(holding.calls).toEqual(["presuspend", "postsuspend"]);
+    await rig.run(device.resume());
+    await device.load("0 64 holding sda 64");
+    holding.calls.length = 0;
+    await rig.run(device.resume());
+    expect(holding.calls).toEqual(["presuspend", "postsuspend", "preresume", "resume", "dtr"]);
+    await device.load("0 64 error");
+    holding.calls.length = 0;
+    await device.clear();
+    expect(device.table("inactive")).toEqual([]);
+    await rig.run(device.remove());
+    expect(holding.calls).toEqual(["presuspend", "postsuspend", "dtr"]);
+  });
+
+  it("I/O waits while it is suspended, and goes to the new table afterwards, in order", async () => {
+    const sda = rig.ram("sda");
+    const sdb = rig.ram("sdb");
+    const device = await rig.run(rig.dm.create({ name: "dm", table: "0 64 linear sda 0" }));
+    await rig.run(device.suspend());
+    expect(device.info().state).toBe("SUSPENDED");
+    const first = rig.submit(device.bdev, ReqOp.WRITE, 0, pattern(512, 1));
+    const second = rig.submit(device.bdev, ReqOp.WRITE, 0, pattern(512, 2));
+    const hurried = rig.submit(device.bdev, ReqOp.WRITE | ReqFlag.NOWAIT, 0, pattern(512, 3));
+    rig.executor.runUntilIdle();
+    expect([first.ends, second.ends, hurried.ends]).toEqual([[], [], [BlkStatus.AGAIN]]);
+    await device.load("0 64 linear sdb 0");
+    await rig.run(device.resume());
+    rig.executor.runUntilIdle();
+    expect([first.ends, second.ends]).toEqual([[BlkStatus.OK], [BlkStatus.OK]]);
+    expect(read(sdb, 0, 512)).toEqual(pattern(512, 2));
+    expect(read(sda, 0, 512)).toEqual(new Uint8Array(512));
+  });
+
+  it("suspend waits for what is under way; I/O beyond a table that has shrunk fails", async () => {
+    rig.sim("sda");
+    const device = await rig.run(rig.dm.create({ name: "dm", table: "0 64 linear sda 0" }));
+    const slow = rig.submit(device.bdev, ReqOp.WRITE, 0, pattern(4096));
+    const suspended = device.suspend();
+    await rig.run(suspended);
+    expect(slow.ends).toEqual([BlkStatus.OK]);
+    const beyond = rig.submit(device.bdev, ReqOp.READ, 32, new Uint8Array(512));
+    await device.load("0 32 linear sda 0");
+    await rig.run(device.resume());
+    rig.executor.runUntilIdle();
+    expect(beyond.ends).toEqual([BlkStatus.IOERR]);
+    expect(device.bdev.sectorCount).toBe(32);
+  });
+
+  it("a suspend that would wait for ever can be cancelled, and the device goes on", async () => {
+    rig.ram("sda");
+    const device = await rig.run(rig.dm.create({ name: "dm", table: "0 64 holding sda 0" }));
+    holding.answer = MapResult.SUBMITTED;
+    const held = rig.submit(device.bdev, ReqOp.WRITE, 0, pattern(512));
+    holding.calls.length = 0;
+    const suspended = device.suspend();
+    const refused = expect(suspended).rejects.toMatchObject({ code: "EINTR" });
+    await Promise.resolve();
+    const waiting = rig.submit(device.bdev, ReqOp.WRITE, 8, pattern(512));
+    expect(held.ends).toEqual([]);
+    await new Promise((resolve) => setImmediate(resolve));
+    device.cancelSuspend();
+    await refused;
+    expect(holding.calls).toEqual(["presuspend", "presuspendUndo"]);
+    rig.executor.runUntilIdle();
+    for (const io of holding.held) io.submit();
+    expect([held.ends, waiting.ends]).toEqual([[BlkStatus.OK], [BlkStatus.OK]]);
+  });
+
+  it("stays suspended when a target does not resume, and resumes when it does", async () => {
+    rig.ram("sda");
+    const device = await rig.dm.create({ name: "dm" });
+    await device.load("0 64 holding sda 0");
+    holding.preresume = () => Promise.reject(new BlkError("EIO", "holding", "not yet"));
+    await expect(rig.run(device.resume())).rejects.toMatchObject({ code: "EIO" });
+    expect(device.suspended).toBe(true);
+    holding.preresume = () => {};
+    await rig.run(device.resume());
+    expect(device.suspended).toBe(false);
+    await expect(device.suspend().then(() => device.suspend())).rejects.toMatchObject({ code: "EINVAL" });
+  });
+
+  it("messages go to a target, events wake who waits", async () => {
+    rig.ram("sda");
+    const device = await rig.run(rig.dm.create({ name: "dm", table: "0 64 holding sda 0\n64 8 error" }));
+    const event = device.waitEvent(0);
+    expect(device.message(3, " event  now ")).toBe("heard event now");
+    expect(await event).toBe(1);
+    expect(device.eventNr).toBe(1);
+    expect(await device.waitEvent(0)).toBe(1);
+    expect(() => device.message(64, "x")).toThrow(/takes no messages/);
+    expect(() => device.message(72, "x")).toThrow(/no target at sector 72/);
+    const never = device.waitEvent(1);
+    const refused = expect(never).rejects.toMatchObject({ code: "ENXIO" });
+    await rig.run(device.remove());
+    await refused;
+  });
+
+  it("names and UUIDs are unique, and a device in use is not removed", async () => {
+    rig.ram("sda");
+    const low = await rig.dm.create({ name: "low", uuid: "u", table: "0 64 linear sda 0" });
+    await expect(rig.dm.create({ name: "low" })).rejects.toMatchObject({ code: "EBUSY" });
+    await expect(rig.dm.create({ name: "other", uuid: "u" })).rejects.toMatchObject({ code: "EBUSY" });
+    const top = await rig.dm.create({ name: "top", table: "0 64 linear /dev/mapper/low 0" });
+    expect(low.openCount).toBe(1);
+    await expect(low.remove()).rejects.toMatchObject({ code: "EBUSY" });
+    await rig.run(top.remove());
+    await rig.run(low.remove());
+    expect(() => rig.dm.get("low")).toThrow(/no mapped device low/);
+    await expect(low.suspend()).rejects.toMatchObject({ code: "ENXIO" });
+  });
+
+  it("removal ends what waits with IOERR, waits for what is under way, and refuses what comes", async () => {
+    rig.sim("sda");
+    const device = await rig.run(rig.dm.create({ name: "dm", table: "0 64 linear sda 0" }));
+    const { bdev } = device;
+    const slow = rig.submit(bdev, ReqOp.WRITE, 0, pattern(4096));
+    const removed = rig.run(device.remove());
+    await removed;
+    expect(slow.ends).toEqual([BlkStatus.OK]);
+    expect(rig.submit(bdev, ReqOp.READ, 0, new Uint8Array(512)).ends).toEqual([BlkStatus.IOERR]);
+    const other = await rig.run(rig.dm.create({ name: "dm", table: "0 64 linear sda 0" }));
+    await rig.run(other.suspend());
+    const waiting = rig.submit(other.bdev, ReqOp.READ, 0, new Uint8Array(512));
+    await rig.run(other.remove());
+    expect(waiting.ends).toEqual([BlkStatus.IOERR]);
+  });
+
+  it("a read-only device refuses writes", async () => {
+    rig.ram("sda");
+    const device = await rig.dm.create({ name: "dm", table: "0 64 linear sda 0", readOnly: true });
+    await expect(device.bdev.write(0, pattern(512))).rejects.toMatchObject({ code: "EPERM" });
+  });
+});
