@@ -1,4 +1,5 @@
 import { BlkCryptoKey, type BlkCryptoKeyOptions } from "@inlinecrypt/blk-crypto-profile";
+import { expect } from "vitest";
 
 /** A key of 64 bytes that differ from those of other fills. */
 export function keyBytes(fill: number): Uint8Array {
@@ -24,4 +25,9 @@ export function pattern(bytes: number, seed = 1): Uint8Array {
     data[index] = state >>> 24;
   }
   return data;
+}
+
+/** `expect(...).toEqual` walks large arrays slowly. */
+export function expectSameBytes(actual: Uint8Array, expected: Uint8Array): void {
+  if (Buffer.compare(actual, expected) !== 0) expect(actual).toEqual(expected);
 }

@@ -34,6 +34,7 @@ export interface ScsiAnswer {
   ocs?: number;
   status?: number;
   sense?: [key: number, asc: number, ascq: number];
+  residualBytes?: number;
 }
 
 /**
@@ -147,6 +148,7 @@ export class ScriptedHost implements Mmio {
     const answer = this.script(cdb);
     if (answer?.ocs !== undefined) return answer.ocs;
     response[7] = answer?.status ?? 0;
+    new DataView(response.buffer, response.byteOffset).setUint32(12, answer?.residualBytes ?? 0);
     if (answer?.sense !== undefined) {
       response[11] = 20;
       response.set([0, 18, 0x70, 0, answer.sense[0]], 32);
