@@ -1,6 +1,7 @@
 import { BlkBug, BlkError, CryptoCfgFlag, type CryptoKeyRef } from "@inlinecrypt/blk-core";
 import type { CryptoKeyType } from "./crypto-capabilities.js";
 import { type CryptoMode, type CryptoModeName, cryptoModeByName, cryptoModeByNum } from "./crypto-modes.js";
+import { secretBytes } from "./secret-bytes.js";
 
 /** Longest hardware-wrapped key. @kernel include/linux/blk-crypto.h: BLK_CRYPTO_MAX_HW_WRAPPED_KEY_SIZE */
 export const MAX_HW_WRAPPED_KEY_BYTES = 128;
@@ -67,8 +68,7 @@ export class BlkCryptoKey implements CryptoKeyRef {
     this.keyType = keyType;
     this.flags = flags;
     this.keyBytes = bytes.length;
-    // Memory of an ArrayBuffer of its own: V8 keeps small arrays in its heap, moves them, and leaves the old bytes behind.
-    this.#bytes = new Uint8Array(new ArrayBuffer(bytes.length));
+    this.#bytes = secretBytes(bytes.length);
     this.#bytes.set(bytes);
   }
 

@@ -199,10 +199,7 @@ export const blkCryptoProfile = [
     what: "a key changes when its caller wipes the buffer it came from",
     file: `${src}/blk-crypto-key.ts`,
     edits: [
-      [
-        "    this.#bytes = new Uint8Array(new ArrayBuffer(bytes.length));\n    this.#bytes.set(bytes);\n",
-        "    this.#bytes = bytes;\n",
-      ],
+      ["    this.#bytes = secretBytes(bytes.length);\n    this.#bytes.set(bytes);\n", "    this.#bytes = bytes;\n"],
     ],
   },
   {
