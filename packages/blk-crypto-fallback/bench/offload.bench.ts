@@ -11,8 +11,8 @@ import { blockPath, type Contender, type Crypt, TOTAL_BYTES } from "./contenders
 
 const MODE = cryptoModeByName(process.argv[2] ?? "AES-256-XTS");
 const WORKERS = Number(process.argv[3] ?? 1);
-const BIO_KIB = [64, 128, 256, 1024];
-const ROUNDS = 15;
+const BIO_KIB = [32, 128, 256, 1024];
+const ROUNDS = 7;
 /** Passes over the disk in a round. */
 const PASSES = 4;
 const MEBIBYTES = (PASSES * TOTAL_BYTES) / 2 ** 20;

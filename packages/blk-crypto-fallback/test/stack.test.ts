@@ -1,9 +1,11 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { BlockLayer, HostExecutor, Volume } from "@inlinecrypt/blk-core";
 import { BlkCryptoFallback } from "@inlinecrypt/blk-crypto-fallback";
 import { blkCryptoEvictKey, blkCryptoStartUsingKey } from "@inlinecrypt/blk-crypto-profile";
 import { RamDisk } from "@inlinecrypt/blk-drivers";
+import { createNodeWorkerEngine } from "@inlinecrypt/skcipher/node";
 import { describe, expect, it } from "vitest";
-import { ciphertextOf, expectNoLeaks, makeKey, makeRig, pattern, WatchedEngine } from "./support.ts";
+import { ciphertextOf, expectNoLeaks, MODES, makeKey, makeRig, pattern, WatchedEngine } from "./support.ts";
 
 describe("any block device", () => {
   it.each([512, 4096])(
@@ -27,6 +29,35 @@ describe("any block device", () => {
       fallback[Symbol.dispose]();
     },
   );
+
+  it("[FB-20] [FB-22] worker threads compute large I/O, and the medium is the oracle's", async () => {
+    await using engine = createNodeWorkerEngine({ workerCount: 2 });
+    using fallback = new BlkCryptoFallback({ engine, slotCount: 2 });
+    const layer = new BlockLayer({ executor: new HostExecutor(), cryptoFallback: fallback });
+    await using disk = new RamDisk(layer, { bytes: 4 << 20 });
+    const keys = MODES.map((mode, nth) => makeKey(nth, { mode, dataUnitBytes: 4096 }));
+    const volumes = keys.map((key) => new Volume(disk.bdev, { key }));
+    for (const key of keys) blkCryptoStartUsingKey(disk.bdev, key);
+    // Until a thread has started, the event loop computes; nothing but the cipher tells.
+    const cipher = engine.alloc("xts(aes)");
+    while (!cipher.offloads(1 << 20)) await sleep(5);
+
+    const data = pattern(1 << 20);
+    const written = volumes.map((volume, nth) => volume.write(nth << 20, data));
+    await Promise.resolve();
+    expect(fallback.slotTable().map((slot) => slot.references)).toEqual([1, 1]);
+    await Promise.all(written);
+    const medium = new Uint8Array(8192);
+    for (const [nth, key] of keys.entries()) {
+      disk.readMedium((nth << 20) + 4096, medium);
+      const dun = BigInt((nth << 20) / 4096 + 1);
+      expect(medium).toEqual(ciphertextOf(data.subarray(4096, 12288), key, dun));
+    }
+    const back = volumes.map(() => new Uint8Array(data.length));
+    await Promise.all(volumes.map((volume, nth) => volume.read(nth << 20, back[nth]!)));
+    for (const each of back) expect(Buffer.compare(each, data)).toBe(0);
+    for (const key of keys) await blkCryptoEvictKey(disk.bdev, key);
+  });
 
   it("[FB-19] merges, splits and requests are those of plain I/O", () => {
     const logs = [makeKey(), null].map((key) => {

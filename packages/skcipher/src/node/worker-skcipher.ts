@@ -7,10 +7,12 @@ import { JobOp } from "./worker-job.js";
 import type { WorkerPool } from "./worker-pool.js";
 
 /**
- * A smaller request saves the event loop hardly any time, and takes more than twice the CPU altogether
- * (`bench/offload.bench.ts` of blk-crypto-fallback).
+ * The smallest request worth handing over: some 0.1 ms of computing, or 0.3 ms of SM4, which is ten times as slow. A smaller
+ * one saves the event loop hardly any time, and takes twice the CPU altogether (`bench/offload.bench.ts` of
+ * blk-crypto-fallback).
  */
 const MIN_OFFLOAD_BYTES = 131072;
+const MIN_SM4_OFFLOAD_BYTES = 32768;
 
 /** A cipher that computes on the event loop itself, and hands large requests to a pool of threads. */
 export class WorkerSkcipher implements OffloadSkcipher {
@@ -18,6 +20,7 @@ export class WorkerSkcipher implements OffloadSkcipher {
   readonly #pool: WorkerPool;
   /** What the threads know the cipher's name by. */
   readonly #cipherNumber: number;
+  readonly #minOffloadBytes: number;
   /** Goes along with each request, so that threads need not remember keys. */
   #key: Uint8Array | null = null;
 
@@ -25,6 +28,7 @@ export class WorkerSkcipher implements OffloadSkcipher {
     this.#inner = inner;
     this.#pool = pool;
     this.#cipherNumber = cipherNumber;
+    this.#minOffloadBytes = inner.name === "xts(sm4)" ? MIN_SM4_OFFLOAD_BYTES : MIN_OFFLOAD_BYTES;
   }
 
   get name(): string {
@@ -59,7 +63,7 @@ export class WorkerSkcipher implements OffloadSkcipher {
   }
 
   offloads(bytes: number): boolean {
-    return bytes >= MIN_OFFLOAD_BYTES && this.#pool.hasRoom();
+    return bytes >= this.#minOffloadBytes && this.#pool.hasRoom();
   }
 
   encryptOff(request: SkcipherRequest): void {
