@@ -32,6 +32,11 @@ export interface UfsHostControllerOptions {
   readonly logicalUnits: readonly LogicalUnitOptions[];
   /** Without it the controller has no crypto engine: CAP.CS is 0. */
   readonly crypto?: ControllerCryptoOptions;
+  /**
+   * Encrypts with keys that come in the PRDT (Exynos' FMP), instead of a UFSHCI crypto engine: CAP.CS is 1, and there are no
+   * keyslots. Not together with `crypto`.
+   */
+  readonly keysInPrdt?: { readonly engine: SkcipherEngine };
   readonly identity?: Partial<DeviceIdentity>;
   /**
    * Entries of the transfer request list, 1 to 32.

@@ -21,8 +21,7 @@ export interface CryptoOptions {
   readonly slotCount: number;
   /** Where the CRYPTOCFG array begins, a multiple of 0x100 behind the CRYPTOCAP registers. */
   readonly configOffsetBytes: number;
-  /** Computes; null: every encrypted command ends with OCS 0xA. */
-  readonly engine: SkcipherEngine | null;
+  readonly engine: SkcipherEngine;
 }
 
 /** Which way data goes through the engine. */
@@ -115,8 +114,11 @@ export class CryptoEngine {
     const bytesToWrap = dun[1] === LIMB - 1 ? (LIMB - dun[0]) * unitBytes : src.length;
     const cut = Math.min(bytesToWrap, src.length);
     try {
+      if (cut === src.length) {
+        slot.cipher[direction](src, dst, unitBytes, dun);
+        return true;
+      }
       slot.cipher[direction](src.subarray(0, cut), dst.subarray(0, cut), unitBytes, dun);
-      if (cut === src.length) return true;
       dun[0] = 0;
       dun[1] = 0;
       slot.cipher[direction](src.subarray(cut), dst.subarray(cut), unitBytes, dun);

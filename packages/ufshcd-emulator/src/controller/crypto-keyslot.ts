@@ -57,7 +57,7 @@ export class CryptoKeyslot {
    *
    * @param faulty - the engine does not take the key
    */
-  configure(value: number, caps: readonly CryptoCapEntry[], engine: SkcipherEngine | null, faulty: boolean): void {
+  configure(value: number, caps: readonly CryptoCapEntry[], engine: SkcipherEngine, faulty: boolean): void {
     const config = parseCryptoConfig(value);
     this.#config = (value & 0x8000_ffff) >>> 0;
     this.#dropKey();
@@ -94,9 +94,9 @@ export class CryptoKeyslot {
   }
 
   /** An entry that is well-formed, but whose cipher or key the engine refuses, is an error of the engine. */
-  #latch(cap: CryptoCapEntry, engine: SkcipherEngine | null): Ocs {
+  #latch(cap: CryptoCapEntry, engine: SkcipherEngine): Ocs {
     const wanted = cipherOf(cap);
-    if (wanted === undefined || engine === null || !engine.supports(wanted.name)) return Ocs.GENERAL_CRYPTO_ERROR;
+    if (wanted === undefined || !engine.supports(wanted.name)) return Ocs.GENERAL_CRYPTO_ERROR;
     const key = new Uint8Array(wanted.keyBytes);
     try {
       const cipher = this.#cipher?.name === wanted.name ? this.#cipher : engine.alloc(wanted.name);

@@ -3,6 +3,7 @@ import type { ControllerClock } from "./clock.js";
 import type { UfsEvents } from "./events.js";
 import type { FaultPlan } from "./fault-plan.js";
 import type { Interrupts } from "./interrupts.js";
+import type { DataTable } from "./prdt-cursor.js";
 import type { RegisterFile } from "./register-file.js";
 
 /** What all parts of the controller share. */
@@ -13,18 +14,23 @@ export class HostCore {
   readonly interrupts: Interrupts;
   readonly events: UfsEvents;
   readonly faults: FaultPlan;
+  /** Makes what moves the data of one command at a time. */
+  readonly newDataTable: () => DataTable;
   /** Rises at every host reset: what was deferred before has nothing to do any more. */
   generation = 0;
   /** Set by a fatal error, until the next host reset: no request is looked at. */
   isHalted = false;
 
-  constructor(parts: Pick<HostCore, "dma" | "clock" | "registers" | "interrupts" | "events" | "faults">) {
+  constructor(
+    parts: Pick<HostCore, "dma" | "clock" | "registers" | "interrupts" | "events" | "faults" | "newDataTable">,
+  ) {
     this.dma = parts.dma;
     this.clock = parts.clock;
     this.registers = parts.registers;
     this.interrupts = parts.interrupts;
     this.events = parts.events;
     this.faults = parts.faults;
+    this.newDataTable = parts.newDataTable;
   }
 
   /** Defers `run` to after this register access, unless a host reset comes first. */

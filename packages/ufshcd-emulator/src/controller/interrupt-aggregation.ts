@@ -31,7 +31,7 @@ export class InterruptAggregation {
   /** A transfer request completed; `alone` when it interrupts by itself: it asked for it, or it failed. */
   completed(alone: boolean): void {
     if (alone) this.#interrupts.raise(Is.UTRCS);
-    else if ((this.#registers.get(Reg.UTRIACR) & Utriacr.IAEN) !== 0) this.#count1();
+    else if ((this.#registers.get(Reg.UTRIACR) & Utriacr.IAEN) !== 0) this.#countOne();
   }
 
   /** Counter and timer start over. */
@@ -42,7 +42,7 @@ export class InterruptAggregation {
     this.#cancelTimer = null;
   }
 
-  #count1(): void {
+  #countOne(): void {
     this.#count++;
     this.#registers.setBits(Reg.UTRIACR, Utriacr.IASB);
     const control = this.#registers.get(Reg.UTRIACR);

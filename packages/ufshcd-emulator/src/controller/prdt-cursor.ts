@@ -3,6 +3,9 @@ import { type Dma, Ocs, PRDT_ENTRY_BYTES, prdtAddress, prdtBytes } from "../ufsh
 /** How many entries are fetched at a time: more than Linux sends in one command, mostly. */
 const WINDOW_ENTRIES = 64;
 
+/** What a command's data is moved with: the table that lists the pieces of host memory. */
+export type DataTable = Pick<PrdtCursor, "open" | "gather" | "scatter" | "takeView">;
+
 /** Moves data between one piece of memory here and the pieces of host memory that a PRDT lists, in their order. */
 export class PrdtCursor {
   readonly #dma: Dma;
@@ -96,7 +99,7 @@ export class PrdtCursor {
     const start = index - (index % WINDOW_ENTRIES);
     if (start !== this.#windowStart) {
       const count = Math.min(WINDOW_ENTRIES, this.#entries - start);
-      const window = this.#window.subarray(0, count * PRDT_ENTRY_BYTES);
+      const window = count === WINDOW_ENTRIES ? this.#window : this.#window.subarray(0, count * PRDT_ENTRY_BYTES);
       if (!this.#dma.read(this.#base + start * PRDT_ENTRY_BYTES, window)) return -1;
       this.#windowStart = start;
     }

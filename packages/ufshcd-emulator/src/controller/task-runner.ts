@@ -1,9 +1,9 @@
-import { DataDirection, type Dma, Ocs, type Utrd } from "../ufshci/index.js";
+import { DataDirection, Ocs, type Utrd } from "../ufshci/index.js";
 import type { CryptDirection, CryptoEngine } from "./crypto-engine.js";
 import type { CryptoKeyslot } from "./crypto-keyslot.js";
 import { ScsiTask, TaskPhase } from "./device/scsi-task.js";
 import type { UfsDevice } from "./device/ufs-device.js";
-import { PrdtCursor } from "./prdt-cursor.js";
+import type { DataTable } from "./prdt-cursor.js";
 
 /** Data of a command moves in pieces of at most this many bytes, a multiple of every data unit. */
 const CHUNK_BYTES = 512 * 1024;
@@ -22,7 +22,7 @@ export class TaskRunner {
   movedBytes = 0;
   readonly #device: UfsDevice;
   readonly #crypto: CryptoEngine | null;
-  readonly #prdt: PrdtCursor;
+  readonly #prdt: DataTable;
   readonly #onEnd: (ocs: Ocs) => void;
   readonly #onIo: (ok: boolean) => void;
   #utrd: Readonly<Utrd> | null = null;
@@ -35,10 +35,10 @@ export class TaskRunner {
   #bounce = new Uint8Array(0);
 
   /** @param onEnd - called when a command has ended; not for one that was given up while nothing was at work */
-  constructor(dma: Dma, device: UfsDevice, crypto: CryptoEngine | null, onEnd: (ocs: Ocs) => void) {
+  constructor(prdt: DataTable, device: UfsDevice, crypto: CryptoEngine | null, onEnd: (ocs: Ocs) => void) {
     this.#device = device;
     this.#crypto = crypto;
-    this.#prdt = new PrdtCursor(dma);
+    this.#prdt = prdt;
     this.#onEnd = onEnd;
     this.#onIo = (ok) => this.#ioEnded(ok);
   }

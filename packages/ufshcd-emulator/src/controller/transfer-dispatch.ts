@@ -1,5 +1,4 @@
 import {
-  commandCdb,
   commandExpectedBytes,
   Hce,
   Is,
@@ -108,10 +107,10 @@ export class TransferDispatch {
   }
 
   #command(transfer: Transfer): Ocs | null {
-    const { header, request, runner, utrd } = transfer;
+    const { cdb, header, request, runner, utrd } = transfer;
     transfer.answer = UpiuTransaction.RESPONSE;
     transfer.isCommand = true;
-    runner.task.start(header.lun, header.taskTag, commandCdb(request, 0), commandExpectedBytes(request, 0));
+    runner.task.start(header.lun, header.taskTag, cdb, commandExpectedBytes(request, 0));
     this.#observeStart(transfer);
     let keyslot: CryptoKeyslot | null = null;
     if (utrd.cryptoEnable) {

@@ -38,9 +38,8 @@ export class TransferList {
 
   /** Software writes UTRLDBR: starts the requests whose bits are new. */
   ring(bits: number): void {
-    const { registers, isHalted } = this.#core;
-    const ready = (registers.get(Reg.HCS) & Hcs.UTRLRDY) !== 0 && (registers.get(Reg.UTRLRSR) & 1) !== 0;
-    if (!ready || isHalted) return;
+    const { registers } = this.#core;
+    if (!this.#isRunning) return;
     const known = this.#running.length === 32 ? 0xffff_ffff : 2 ** this.#running.length - 1;
     const rung = bits & known & ~registers.get(Reg.UTRLDBR);
     if (rung === 0) return;
@@ -106,24 +105,26 @@ export class TransferList {
   schedule(): void {
     if (this.#isScheduled || this.#pending === 0) return;
     this.#isScheduled = true;
-    this.#core.clock.defer(() => {
-      this.#isScheduled = false;
-      this.#runPending();
-    });
+    this.#core.clock.defer(this.#runPending);
   }
 
-  #runPending(): void {
-    const { registers } = this.#core;
+  get #isRunning(): boolean {
+    const { registers, isHalted } = this.#core;
+    const isReady = (registers.get(Reg.HCS) & Hcs.UTRLRDY) !== 0;
+    return isReady && (registers.get(Reg.UTRLRSR) & 1) !== 0 && !isHalted;
+  }
+
+  readonly #runPending = (): void => {
+    this.#isScheduled = false;
     for (let index = 0; index < this.#running.length; index++) {
-      const stopped = this.#core.isHalted || (registers.get(Reg.UTRLRSR) & 1) === 0;
       // Requests given up while the medium was at work hold memory: new ones wait until some of it is back.
-      if (stopped || this.#orphans >= this.#running.length) return;
+      if (!this.#isRunning || this.#orphans >= this.#running.length) return;
       const bit = 1 << index;
       if ((this.#pending & bit) === 0) continue;
       this.#pending &= ~bit;
       this.#fetch(index);
     }
-  }
+  };
 
   #fetch(index: number): void {
     const address = this.#core.listBase(Reg.UTRLBA) + index * UTRD_BYTES;

@@ -1,4 +1,5 @@
 import {
+  commandCdb,
   newQueryFields,
   newUpiuHeader,
   newUtrd,
@@ -27,6 +28,8 @@ export class Transfer {
   readonly header: UpiuHeader = newUpiuHeader();
   readonly query: QueryFields = newQueryFields();
   readonly request: Uint8Array = new Uint8Array(UPIU_BYTES);
+  /** The command descriptor block in the request. */
+  readonly cdb: Uint8Array = commandCdb(this.request, 0);
   readonly response: Uint8Array = new Uint8Array(RESPONSE_BYTES);
   readonly runner: TaskRunner;
   /** Entry of the transfer request list. */
@@ -50,7 +53,7 @@ export class Transfer {
     crypto: CryptoEngine | null,
     onEnd: (transfer: Transfer, ocs: Ocs) => void,
   ) {
-    this.runner = new TaskRunner(core.dma, device, crypto, (ocs) => onEnd(this, ocs));
+    this.runner = new TaskRunner(core.newDataTable(), device, crypto, (ocs) => onEnd(this, ocs));
   }
 
   /** A new request. */

@@ -15,9 +15,11 @@ import { CryptoEngine } from "./crypto-engine.js";
 import { UfsDevice } from "./device/ufs-device.js";
 import { UfsEvents } from "./events.js";
 import { FaultPlan } from "./fault-plan.js";
+import { FmpPrdt } from "./fmp-prdt.js";
 import { HostCore } from "./host-core.js";
 import { InterruptAggregation } from "./interrupt-aggregation.js";
 import { Interrupts } from "./interrupts.js";
+import { type DataTable, PrdtCursor } from "./prdt-cursor.js";
 import { RegisterFile } from "./register-file.js";
 import { TaskList } from "./task-list.js";
 import { TransferList } from "./transfer-list.js";
@@ -67,13 +69,14 @@ export class UfsHostController implements Mmio, Disposable {
     const registers = this.#makeRegisters();
     const { clock, dma, irq } = options;
     const interrupts = new Interrupts(registers, irq);
-    this.#core = new HostCore({ dma, clock, registers, interrupts, events: this.events, faults: this.faults });
+    const { events, faults } = this;
+    this.#core = new HostCore({ dma, clock, registers, interrupts, events, faults, newDataTable: dataTables(options) });
     this.#aggregation = new InterruptAggregation(registers, interrupts, clock);
     this.#device = new UfsDevice(options.logicalUnits, options.identity ?? {}, clock);
     const { transferRequests = 32, taskRequests = 8 } = options;
     this.#transfers = new TransferList(this.#core, this.#device, this.#crypto, this.#aggregation, transferRequests);
     this.#tasks = new TaskList(this.#core, this.#device, this.#transfers, taskRequests);
-    this.#uic = new UicUnit(this.#core, this.#device, this.#transfers, { hibernated: () => this.#hibernated() });
+    this.#uic = new UicUnit(this.#core, this.#device, this.#transfers, () => this.#hibernated());
   }
 
   read32(offset: number): number {
@@ -174,9 +177,9 @@ export class UfsHostController implements Mmio, Disposable {
   }
 
   #makeRegisters(): RegisterFile {
-    const { crypto, transferRequests = 32, taskRequests = 8 } = this.#options;
+    const { crypto, keysInPrdt, transferRequests = 32, taskRequests = 8 } = this.#options;
     const sizes = (transferRequests - 1) | ((taskRequests - 1) << Cap.NUTMRS_LSB);
-    const cap = sizes | Cap.AS64 | (crypto === undefined ? 0 : Cap.CS);
+    const cap = sizes | Cap.AS64 | (crypto === undefined && keysInPrdt === undefined ? 0 : Cap.CS);
     const configured = new Map<number, number>([
       [Reg.CAP, cap],
       [Reg.VER, VERSION],
@@ -187,6 +190,10 @@ export class UfsHostController implements Mmio, Disposable {
   }
 }
 
+function dataTables({ dma, keysInPrdt }: UfsHostControllerOptions): () => DataTable {
+  return keysInPrdt === undefined ? () => new PrdtCursor(dma) : () => new FmpPrdt(dma, keysInPrdt.engine);
+}
+
 function checkRange(name: string, value: number, min: number, max: number): void {
   if (Number.isInteger(value) && value >= min && value <= max) return;
   throw new RangeError(`${name} is ${value}, expected ${min} to ${max}`);
@@ -195,10 +202,12 @@ function checkRange(name: string, value: number, min: number, max: number): void
 function checkOptions({
   crypto,
   identity,
+  keysInPrdt,
   logicalUnits,
   taskRequests,
   transferRequests,
 }: UfsHostControllerOptions): void {
+  if (crypto !== undefined && keysInPrdt !== undefined) throw new RangeError("both crypto and keysInPrdt are given");
   checkRange("transferRequests", transferRequests ?? 32, 1, 32);
   checkRange("taskRequests", taskRequests ?? 8, 1, 8);
   checkRange("number of logical units", logicalUnits.length, 1, 8);

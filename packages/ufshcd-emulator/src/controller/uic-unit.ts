@@ -18,26 +18,21 @@ import { UniproAttributes } from "./unipro-attributes.js";
 
 const LINK_BITS = Hcs.DP | Hcs.UTRLRDY | Hcs.UTMRLRDY;
 
-/** What the unit does about things outside the link. */
-export interface UicHooks {
-  /** The link hibernates. */
-  hibernated(): void;
-}
-
 /** UIC commands: the link to the device, its attributes, its power mode. One command at a time. */
 export class UicUnit {
   readonly #core: HostCore;
   readonly #device: UfsDevice;
   readonly #transfers: TransferList;
-  readonly #hooks: UicHooks;
+  readonly #onHibernate: () => void;
   readonly #local = new UniproAttributes();
   readonly #peer = new UniproAttributes();
 
-  constructor(core: HostCore, device: UfsDevice, transfers: TransferList, hooks: UicHooks) {
+  /** @param onHibernate - called when the link begins to hibernate */
+  constructor(core: HostCore, device: UfsDevice, transfers: TransferList, onHibernate: () => void) {
     this.#core = core;
     this.#device = device;
     this.#transfers = transfers;
-    this.#hooks = hooks;
+    this.#onHibernate = onHibernate;
   }
 
   /** Software writes UICCMD: ignored while the controller is off or a command is under way. */
@@ -164,7 +159,7 @@ export class UicUnit {
   #hibernate(enter: boolean): void {
     if (!this.#isLinkUp) return this.#end(UicResult.FAILURE);
     this.#device.isHibernating = enter;
-    if (enter) this.#hooks.hibernated();
+    if (enter) this.#onHibernate();
     this.#setPowerModeStatus(PowerModeStatus.LOCAL);
     this.#end(UicResult.SUCCESS, enter ? Is.UHES : Is.UHXS);
   }

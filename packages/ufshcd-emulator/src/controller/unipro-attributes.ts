@@ -56,19 +56,20 @@ export class UniproAttributes {
 
   /** The value of an attribute; undefined when there is none of that number and selector. */
   get(attr: number, selector = 0): number | undefined {
-    return this.#check(attr, selector) === UicResult.SUCCESS
-      ? (this.#values.get(keyOf(attr, selector)) ?? 0)
-      : undefined;
+    if (this.check(attr, selector) !== UicResult.SUCCESS) return undefined;
+    return this.#values.get(keyOf(attr, selector)) ?? 0;
   }
 
   /** A UIC result: why an attribute cannot be read, or SUCCESS. */
   check(attr: number, selector: number): UicResult {
-    return this.#check(attr, selector);
+    if (attr < FIRST_PA_ATTR && selector >= SELECTORS) return UicResult.BAD_INDEX;
+    const known = attr >= FIRST_VENDOR_ATTR || STANDARD_RANGES.some(([first, last]) => attr >= first && attr <= last);
+    return known ? UicResult.SUCCESS : UicResult.INVALID_ATTR;
   }
 
   /** Sets an attribute as the host asks. */
   set(attr: number, selector: number, value: number): UicResult {
-    const result = this.#check(attr, selector);
+    const result = this.check(attr, selector);
     if (result !== UicResult.SUCCESS) return result;
     if (READ_ONLY.some(([known]) => known === attr)) return UicResult.READ_ONLY_ATTR;
     this.#values.set(keyOf(attr, selector), value);
@@ -88,12 +89,6 @@ export class UniproAttributes {
   reset(): void {
     this.#values.clear();
     for (const [attr, value] of [...READ_ONLY, ...WRITABLE]) this.#values.set(keyOf(attr, 0), value);
-  }
-
-  #check(attr: number, selector: number): UicResult {
-    if (attr < FIRST_PA_ATTR && selector >= SELECTORS) return UicResult.BAD_INDEX;
-    const known = attr >= FIRST_VENDOR_ATTR || STANDARD_RANGES.some(([first, last]) => attr >= first && attr <= last);
-    return known ? UicResult.SUCCESS : UicResult.INVALID_ATTR;
   }
 }
 

@@ -4,6 +4,7 @@
  */
 export * from "./bytes.js";
 export * from "./crypto-layout.js";
+export * from "./fmp-layout.js";
 export * from "./host-interface.js";
 export * from "./prdt.js";
 export * from "./registers.js";

@@ -69,7 +69,7 @@ describe("a medium that takes its time", () => {
   it("that calls back twice does no harm", () => {
     const { host, medium } = slowHost();
     host.scsi({ cdb: cdb.read10(0, 1), dataInBytes: 4096 });
-    const [{ end }] = medium.waiting as [{ end: (ok: boolean) => void }];
+    const { end } = medium.waiting[0]!;
     end(true);
     end(false);
     expect(host.answer(0).ocs).toBe(0);

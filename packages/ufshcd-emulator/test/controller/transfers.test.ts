@@ -219,3 +219,13 @@ describe("data", () => {
     expect(answer.data.slice(4096)).toEqual(new Uint8Array(4096));
   });
 });
+
+it("a request rung before the link goes down does not reach the device", () => {
+  const host = new TestHost().up();
+  host.prepareScsi({ cdb: cdb.write10(0, 1), dataOut: pattern(4096) });
+  host.write(hw.Reg.UICCMD, hw.UicCommand.DME_RESET);
+  host.write(hw.Reg.UTRLDBR, 1);
+  host.clock.settle();
+  expect(host.isPending(0)).toBe(true);
+  expect(host.medium.data.subarray(0, 4096)).toEqual(new Uint8Array(4096));
+});

@@ -1,4 +1,4 @@
-import { type PeripheralType, readU16Be, Sense, writeU16Be, writeU32Be } from "../../ufshci/index.js";
+import { PeripheralType, readU16Be, Sense, writeU16Be, writeU32Be } from "../../ufshci/index.js";
 import type { DeviceIdentity } from "./device-identity.js";
 import type { ScsiTask } from "./scsi-task.js";
 import type { ScsiUnit } from "./scsi-unit.js";
@@ -15,9 +15,9 @@ export function putText(into: Uint8Array, at: number, bytes: number, text: strin
 }
 
 /** INQUIRY to a logical unit that is not there: nothing is connected, and nothing could be. */
-export function inquiryNoUnit(task: ScsiTask, unknown: (typeof PeripheralType)["UNKNOWN"]): void {
+export function inquiryNoUnit(task: ScsiTask): void {
   task.buffer.fill(0, 0, STANDARD_BYTES);
-  task.buffer[0] = 0x60 | unknown;
+  task.buffer[0] = 0x60 | PeripheralType.UNKNOWN;
   task.buffer[2] = VERSION;
   task.buffer[3] = 0x02;
   task.buffer[4] = STANDARD_BYTES - 5;

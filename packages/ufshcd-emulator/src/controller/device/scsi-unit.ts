@@ -1,10 +1,4 @@
-import {
-  LOGICAL_BLOCK_BYTES,
-  PeripheralType,
-  type PeripheralType as PT,
-  Sense,
-  WellKnownLun,
-} from "../../ufshci/index.js";
+import { LOGICAL_BLOCK_BYTES, PeripheralType, Sense, WellKnownLun } from "../../ufshci/index.js";
 import type { Medium } from "../medium.js";
 
 /** A logical unit of the device. */
@@ -41,7 +35,8 @@ export class ScsiUnit {
     return this.medium === null;
   }
 
-  get peripheralType(): (typeof PT)["DISK" | "WELL_KNOWN_LUN"] {
+  /** A `PeripheralType`. */
+  get peripheralType(): number {
     return this.isWellKnown ? PeripheralType.WELL_KNOWN_LUN : PeripheralType.DISK;
   }
 

@@ -1,4 +1,4 @@
-import { AttributeIdn, PeripheralType, ScsiOp, Sense, WellKnownLun } from "../../ufshci/index.js";
+import { AttributeIdn, ScsiOp, Sense, WellKnownLun } from "../../ufshci/index.js";
 import type { ControllerClock } from "../clock.js";
 import { DEFAULT_IDENTITY, type DeviceIdentity } from "./device-identity.js";
 import { DeviceQuery } from "./query.js";
@@ -77,7 +77,7 @@ export class UfsDevice {
   }
 
   #noUnit(task: ScsiTask): void {
-    if (task.opcode === ScsiOp.INQUIRY) inquiryNoUnit(task, PeripheralType.UNKNOWN);
+    if (task.opcode === ScsiOp.INQUIRY) inquiryNoUnit(task);
     else task.fail(Sense.LOGICAL_UNIT_NOT_SUPPORTED);
   }
 
