@@ -158,6 +158,10 @@ describe("the end of a bio", () => {
   it("comes once", () => {
     const { bio, ends } = makeBio(rig, 0, 8);
     bio.onEndIo = () => ends.push(bio.status);
+    bio.holdEnd();
+    expect(bio.isHeld).toBe(true);
+    bio.endIo();
+    expect([bio.isHeld, ends]).toEqual([false, []]);
     bio.endIo();
     expect(ends).toEqual([BlkStatus.OK]);
     expect(() => bio.endIo()).toThrow(/ended twice/);

@@ -18,8 +18,8 @@ import { DmFeature } from "./dm-target.js";
  * @kernel drivers/md/dm-table.c: dm_calculate_queue_limits, dm_table_set_restrictions
  */
 export function calculateLimits(entries: readonly DmTableEntry[]): QueueLimits {
-  let limits = stackingLimits;
-  for (const entry of entries) limits = stackLimits(limits, targetLimits(entry), 0).limits;
+  const each = entries.map(targetLimits);
+  const limits = each.reduce((stacked, target) => stackLimits(stacked, target, 0).limits, stackingLimits);
   checkTargetAlignment(entries, limits.logicalBlockBytes);
   return {
     ...limits,
@@ -29,7 +29,7 @@ export function calculateLimits(entries: readonly DmTableEntry[]): QueueLimits {
       discardAlignmentBytes: 0,
     }),
     ...(!entries.every(takesWriteZeroes) && { maxWriteZeroesSectors: 0 }),
-    integrity: limits.integrity ?? passedIntegrity(entries),
+    integrity: stackIntegrity(each) ?? passedIntegrity(entries),
   };
 }
 

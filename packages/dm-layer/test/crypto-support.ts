@@ -1,0 +1,146 @@
+import {
+  type Bio,
+  type BlkRequest,
+  BlkStatus,
+  type BlockDevice,
+  type CryptoFallback,
+  type CryptoKeyRef,
+  newDun,
+  opIsWrite,
+} from "@inlinecrypt/blk-core";
+import {
+  BlkCryptoKey,
+  type BlkCryptoKeyOptions,
+  BlkCryptoProfile,
+  type CryptoCapabilitiesOptions,
+  type WrappedKeyOps,
+} from "@inlinecrypt/blk-crypto-profile";
+import type { SimDisk } from "@inlinecrypt/blk-sim";
+import { referenceEncrypt } from "@inlinecrypt/reference-crypto";
+import { createNodeEngine } from "@inlinecrypt/skcipher/node";
+import { pattern, type Rig, type SubmittedBio } from "./support.js";
+
+export interface CryptoDiskOptions extends Partial<CryptoCapabilitiesOptions> {
+  slotCount?: number;
+  wrappedKeys?: Partial<WrappedKeyOps>;
+  evictFails?: boolean;
+  latency?: { minMs: number; maxMs: number };
+}
+
+/** A disk that encrypts inline, and what its keyslots hold. */
+export interface CryptoDisk {
+  readonly disk: SimDisk;
+  readonly profile: BlkCryptoProfile;
+  readonly slots: (BlkCryptoKey | null)[];
+  /** `program 0`, `evict 1`. */
+  readonly log: string[];
+}
+
+export function cryptoDisk(rig: Rig, name: string, options: CryptoDiskOptions = {}): CryptoDisk {
+  const { slotCount = 4, wrappedKeys = {}, evictFails = false, latency, ...capabilities } = options;
+  const slots = new Array<BlkCryptoKey | null>(slotCount).fill(null);
+  const log: string[] = [];
+  const profile = new BlkCryptoProfile(rig.layer, {
+    modesSupported: { "AES-256-XTS": 512 | 4096 },
+    maxDunBytesSupported: 8,
+    ...capabilities,
+    slotCount,
+    llOps: {
+      keyslotProgram: (key, slotIndex) => {
+        log.push(`program ${slotIndex}`);
+        slots[slotIndex] = key;
+      },
+      keyslotEvict: (_key, slotIndex) => {
+        log.push(`evict ${slotIndex}`);
+        if (evictFails) throw Object.assign(new Error("no"), { code: "EIO" });
+        slots[slotIndex] = null;
+      },
+      ...wrappedKeys,
+    },
+  });
+  const crypt = (rq: BlkRequest, from: Uint8Array, to: Uint8Array): BlkStatus => {
+    cryptUnits(slots[rq.cryptKeyslot!.slotIndex]!, rq.cryptCtx!.dun, opIsWrite(rq.opf), from, to);
+    return BlkStatus.OK;
+  };
+  const disk = rig.sim(name, { crypt, ...(latency && { latency }) });
+  disk.queue.registerCryptoProfile(profile);
+  return { disk, profile, slots, log };
+}
+
+function cryptUnits(key: BlkCryptoKey, dun: Uint32Array, write: boolean, from: Uint8Array, to: Uint8Array): void {
+  const cipher = createNodeEngine().alloc(key.mode.cipher);
+  key.withBytes((bytes) => cipher.setKey(bytes));
+  if (write) cipher.encrypt(from, to, key.dataUnitBytes, dun);
+  else cipher.decrypt(from, to, key.dataUnitBytes, dun);
+}
+
+export function newKey(seed = 1, options: Partial<BlkCryptoKeyOptions> = {}): BlkCryptoKey {
+  return new BlkCryptoKey({
+    mode: "AES-256-XTS",
+    bytes: pattern(64, seed + 100),
+    dataUnitBytes: 512,
+    dunBytes: 8,
+    ...options,
+  });
+}
+
+/** What the medium has to hold, by the oracle. */
+export function ciphertext(data: Uint8Array, key: BlkCryptoKey, dun: bigint): Uint8Array {
+  return key.withBytes((bytes) => referenceEncrypt("xts(aes)", bytes, key.dataUnitBytes, dun, data));
+}
+
+/** A bio with a context. */
+export function cryptBio(
+  rig: Rig,
+  bdev: BlockDevice,
+  opf: number,
+  sector: number,
+  data: Uint8Array,
+  key: CryptoKeyRef,
+  dun: bigint,
+): SubmittedBio {
+  const submitted = rig.bio(bdev, opf, sector, data);
+  submitted.bio.setCryptCtx(key, newDun(dun));
+  return submitted;
+}
+
+/** Software encryption as the fallback does it, in the simplest way: writes only, one bounce each. */
+export class WriteFallback implements CryptoFallback {
+  /** Names of the devices whose bios came here. */
+  readonly served: string[] = [];
+  readonly evicted: CryptoKeyRef[] = [];
+  #layer: Parameters<CryptoFallback["attach"]>[0] | null = null;
+
+  attach(layer: Parameters<CryptoFallback["attach"]>[0]): void {
+    this.#layer = layer;
+  }
+
+  prepBio(bio: Bio): boolean {
+    this.served.push(bio.bdev!.name);
+    const { key, dun } = bio.cryptCtx!;
+    const { data, offset } = bio.vecs[bio.vecIndex]!;
+    const start = offset + bio.vecDone;
+    const bounce = new Uint8Array(bio.bytes);
+    cryptUnits(key as BlkCryptoKey, dun, true, data.slice(start, start + bio.bytes), bounce);
+    const plain = this.#layer!.bioSet.tryAlloc(bio.bdev, bio.opf)!;
+    plain.sector = bio.sector;
+    plain.addBuffer(bounce);
+    plain.onEndIo = (ended) => {
+      const { status } = ended;
+      ended.put();
+      bio.endIoWith(status);
+    };
+    this.#layer!.submitBioNoacct(plain);
+    return false;
+  }
+
+  supports(): boolean {
+    return true;
+  }
+
+  startUsingKey(): void {}
+
+  async evictKey(key: CryptoKeyRef): Promise<void> {
+    this.evicted.push(key);
+  }
+}
