@@ -5,7 +5,7 @@ import { opensslAes256 } from "./openssl-ecb.js";
 import { OpensslXtsCore } from "./openssl-xts-core.js";
 
 /** From here on a context for each data unit is faster than two for all of them (`bench/skcipher.bench.ts`). */
-const LARGE_DATA_UNIT_BYTES = 32768;
+const LARGE_DATA_UNIT_BYTES = 16384;
 
 /** AES-256-XTS by whichever way is faster for the data unit size; both give the same bytes. */
 export class NodeXtsCore implements CipherCore {

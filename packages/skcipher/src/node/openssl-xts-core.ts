@@ -44,7 +44,7 @@ export class OpensslXtsCore implements CipherCore {
       context.final();
       dst.set(result, at);
       // Node allocates the result anew each time; without this, plaintext would stay behind in freed memory.
-      result.fill(0);
+      if (makeContext === decryptor) result.fill(0);
     }
   }
 }

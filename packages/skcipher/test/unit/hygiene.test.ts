@@ -1,3 +1,4 @@
+import { createCipheriv, createDecipheriv } from "node:crypto";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { AdiantumCore } from "../../src/adiantum-core.js";
 import { createJsAdiantumScratch } from "../../src/adiantum-scratch.js";
@@ -82,6 +83,44 @@ test.each(ciphers)("clear() wipes the scratch memory of the engine node: $name",
     expect(isZero(new Uint8Array(memory))).toBe(true);
   }
 });
+
+/** Collects what OpenSSL contexts return from now on. */
+function collectOpensslResults(): Buffer[] {
+  const results: Buffer[] = [];
+  for (const make of [createCipheriv, createDecipheriv]) {
+    const prototype = Object.getPrototypeOf(make("aes-256-ecb", noise(32), null)) as {
+      update: (bytes: Uint8Array) => Buffer;
+    };
+    const original = prototype.update;
+    const spy = vi.spyOn(prototype, "update").mockImplementation(function (this: unknown, bytes) {
+      const result = original.call(this, bytes);
+      results.push(result);
+      return result;
+    });
+    onTestFinished(() => spy.mockRestore());
+  }
+  return results;
+}
+
+test.each(ciphers.flatMap((cipher) => [512, 65536].map((dataUnitBytes) => ({ ...cipher, dataUnitBytes }))))(
+  "nothing but ciphertext stays in what OpenSSL returned: $name, data units of $dataUnitBytes",
+  (tested) => {
+    const { name, keyBytes, dataUnitBytes } = tested;
+    const results = collectOpensslResults();
+    const cipher = createNodeEngineOver(fastestNodeEngineParts()).alloc(name);
+    cipher.setKey(noise(keyBytes));
+    const ciphertext = new Uint8Array(65536);
+    results.length = 0;
+    cipher.encrypt(noise(65536), ciphertext, dataUnitBytes, limbs(1n));
+    expect(results.length).toBeGreaterThan(0);
+    const isLeft = (result: Buffer): boolean => !isZero(result) && !Buffer.from(ciphertext.buffer).includes(result);
+    expect(results.filter(isLeft)).toEqual([]);
+    results.length = 0;
+    cipher.decrypt(ciphertext, ciphertext, dataUnitBytes, limbs(1n));
+    expect(results.length).toBeGreaterThan(0);
+    expect(results.every(isZero)).toBe(true);
+  },
+);
 
 test.each([
   { name: "JavaScript", create: createJsAdiantumScratch },
