@@ -4,6 +4,7 @@
  * @packageDocumentation
  */
 export type { Dma, IrqLine, Mmio } from "../ufshci/index.js";
+export { exynosVariant } from "./exynos-variant.js";
 export { type CoherentBuffer, HostMemory, type HostMemoryOptions } from "./host-memory.js";
 export { InterruptLine } from "./interrupt-line.js";
 export { type HbaState, UfsHba, type UfsHbaOptions } from "./ufs-hba.js";
@@ -11,3 +12,4 @@ export type { UfsLun } from "./ufs-lun.js";
 export type { PmState, UfsPm } from "./ufs-pm.js";
 export { type KeysInPrdt, type UfsVariant, ufshciVariant } from "./ufs-variant.js";
 export { type HbaCrypto, UfsCryptoEngine } from "./ufshcd-crypto.js";
+export { type WrappedKeyFirmware, type WrappedKeyVariantOptions, wrappedKeyVariant } from "./wrapped-key-variant.js";

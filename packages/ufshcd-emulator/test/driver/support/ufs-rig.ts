@@ -55,7 +55,7 @@ export class UfsRig {
       irq: this.#irq,
       clock: new ExecutorClock(this.executor),
       logicalUnits: this.media.map((medium): LogicalUnitOptions => ({ medium })),
-      crypto: { engine: createNodeEngine(), keyslots: 4 },
+      ...(options.keysInPrdt === undefined && { crypto: { engine: createNodeEngine(), keyslots: 4 } }),
       ...options,
     });
     this.controller.events.observe((event) => this.events.push(event));
