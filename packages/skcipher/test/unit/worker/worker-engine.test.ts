@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import { isOffloadEngine, type OffloadSkcipher } from "@inlinecrypt/skcipher";
 import { createNodeEngine, createNodeWorkerEngine, type NodeWorkerEngine } from "@inlinecrypt/skcipher/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -104,6 +105,13 @@ describe("off the event loop", () => {
     );
     expect(memory.bytes).toEqual(new Uint8Array(8192));
   });
+});
+
+it("shows its key to nobody", () => {
+  const cipher = engine.alloc("xts(aes)");
+  cipher.setKey(new Uint8Array(64).map((_, index) => (index < 32 ? 201 : 202)));
+  const seen = inspect(cipher, { showHidden: true, depth: 9 }) + inspect(engine, { depth: 9 }) + JSON.stringify(cipher);
+  expect(seen).not.toMatch(/201|202|c9c9|caca/);
 });
 
 describe("the engine", () => {
