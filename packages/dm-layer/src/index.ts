@@ -19,7 +19,9 @@ export {
 export type { DmDev, DmTargetSpec } from "./dm-target-spec.js";
 export type { MappedDevice, MappedDeviceInfo, SuspendOptions } from "./mapped-device.js";
 export { allTargets } from "./targets/all-targets.js";
+export { cryptTarget } from "./targets/crypt.js";
 export { errorTarget } from "./targets/error.js";
+export { defaultKeyTarget, inlinecryptTarget } from "./targets/inlinecrypt.js";
 export { linearTarget } from "./targets/linear.js";
 export { stripedTarget } from "./targets/striped.js";
 export { zeroTarget } from "./targets/zero.js";

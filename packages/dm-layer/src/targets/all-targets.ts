@@ -1,8 +1,18 @@
 import type { DmTargetType } from "../dm-target.js";
+import { cryptTarget } from "./crypt.js";
 import { errorTarget } from "./error.js";
+import { defaultKeyTarget, inlinecryptTarget } from "./inlinecrypt.js";
 import { linearTarget } from "./linear.js";
 import { stripedTarget } from "./striped.js";
 import { zeroTarget } from "./zero.js";
 
 /** Every target type of this package. */
-export const allTargets: readonly DmTargetType[] = [linearTarget, stripedTarget, errorTarget, zeroTarget];
+export const allTargets: readonly DmTargetType[] = [
+  linearTarget,
+  stripedTarget,
+  errorTarget,
+  zeroTarget,
+  cryptTarget,
+  inlinecryptTarget,
+  defaultKeyTarget,
+];

@@ -1,0 +1,179 @@
+import {
+  type Bio,
+  BlkStatus,
+  copyDun,
+  dunIncrement,
+  newDun,
+  type QueueLimits,
+  SECTOR_BYTES,
+} from "@inlinecrypt/blk-core";
+import {
+  BlkCryptoKey,
+  blkCryptoEvictKey,
+  blkCryptoStartUsingKey,
+  type CryptoKeyType,
+  type CryptoModeName,
+} from "@inlinecrypt/blk-crypto-profile";
+import type { DmArgs } from "../dm-args.js";
+import type { DmTargetIo } from "../dm-io.js";
+import { type DmDeviceVisitor, DmFeature, type DmTarget, type DmTargetType, MapResult } from "../dm-target.js";
+import type { DmDev, DmTargetSpec } from "../dm-target-spec.js";
+import { limitsForUnits } from "./crypt.js";
+import { type CryptOptions, checkCryptAlignment, formatCryptOptions, parseCryptOptions } from "./crypt-options.js";
+import { parseTableKey } from "./table-key.js";
+
+/** What differs between the two target types. */
+interface Flavour {
+  readonly ciphers: Readonly<Record<string, CryptoModeName>>;
+  /** Options that say what kind of key it is. */
+  readonly keyOptions: Readonly<Record<string, CryptoKeyType>>;
+  /** Bios that have a context go down as they are, instead of failing. */
+  readonly passesContexts: boolean;
+}
+
+/**
+ * Encrypts whole devices by inline encryption: hardware below where it can, else the fallback.
+ * `inlinecrypt aes-xts-plain64 <key> <IV offset> <device> <start sector> [<#options> <option>...]`.
+ *
+ * @kernel drivers/md/dm-inlinecrypt.c
+ */
+export const inlinecryptTarget: DmTargetType = {
+  name: "inlinecrypt",
+  version: [1, 0, 0],
+  features: 0,
+  ctr: (args, spec) =>
+    new InlinecryptTarget(args, spec, {
+      ciphers: { "aes-xts-plain64": "AES-256-XTS" },
+      keyOptions: { "keytype:raw": "raw", "keytype:hw-wrapped": "hw-wrapped" },
+      passesContexts: false,
+    }),
+};
+
+/**
+ * Android's metadata encryption: as `inlinecrypt`, but what upper layers encrypt goes through and is encrypted once.
+ * Arguments as `inlinecrypt`'s, with `wrappedkey_v0` for a hardware-wrapped key.
+ *
+ * @kernel android-mainline drivers/md/dm-default-key.c
+ */
+export const defaultKeyTarget: DmTargetType = {
+  name: "default-key",
+  version: [2, 1, 0],
+  features: DmFeature.PASSES_CRYPTO,
+  ctr: (args, spec) =>
+    new InlinecryptTarget(args, spec, {
+      ciphers: { "aes-xts-plain64": "AES-256-XTS", "xchacha12,aes-adiantum-plain64": "Adiantum" },
+      keyOptions: { wrappedkey_v0: "hw-wrapped" },
+      passesContexts: true,
+    }),
+};
+
+class InlinecryptTarget implements DmTarget {
+  readonly numFlushBios = 1;
+  readonly numDiscardBios: number;
+  readonly #spec: DmTargetSpec;
+  readonly #dev: DmDev;
+  readonly #start: number;
+  readonly #cipher: string;
+  readonly #shownKey: string;
+  readonly #ivOffset: bigint;
+  readonly #options: CryptOptions;
+  readonly #passesContexts: boolean;
+  readonly #key: BlkCryptoKey;
+  readonly #unitSectors: number;
+  readonly #firstDun = newDun();
+  readonly #dun = newDun();
+
+  /** @kernel drivers/md/dm-inlinecrypt.c: inlinecrypt_ctr */
+  constructor(args: DmArgs, spec: DmTargetSpec, flavour: Flavour) {
+    this.#spec = spec;
+    this.#passesContexts = flavour.passesContexts;
+    this.#cipher = args.word("the cipher");
+    const mode = flavour.ciphers[this.#cipher];
+    if (mode === undefined) args.refuse(`unknown cipher, expected ${Object.keys(flavour.ciphers).join(" or ")}`);
+    const key = parseTableKey(args.word("the key"), args, spec);
+    this.#shownKey = key.shown;
+    try {
+      this.#ivOffset = args.bigNumber("the IV offset");
+      const device = args.word("the device");
+      this.#start = args.number("the start sector");
+      this.#options = parseCryptOptions(args, Object.keys(flavour.keyOptions));
+      this.#unitSectors = this.#options.sectorBytes / SECTOR_BYTES;
+      checkOptions(args, this.#options);
+      checkCryptAlignment(args, this.#options, spec.sectors, this.#ivOffset);
+      this.#dev = spec.getDevice(device);
+      this.#key = this.#newKey(mode, key.bytes, flavour.keyOptions[this.#options.others[0] ?? ""] ?? "raw");
+    } finally {
+      key.bytes.fill(0);
+    }
+    this.numDiscardBios = this.#options.allowDiscards ? 1 : 0;
+    copyDun(this.#firstDun, newDun(this.#ivOffset / BigInt(this.#unitSectors)));
+  }
+
+  /** @kernel drivers/md/dm-inlinecrypt.c: inlinecrypt_map */
+  map(bio: Bio, io: DmTargetIo): MapResult {
+    const { bdev } = this.#dev;
+    bio.setDev(bdev);
+    if (bio.bytes === 0) return MapResult.REMAPPED;
+    const sector = bio.sector - this.#spec.begin;
+    bio.sector = this.#start + sector;
+    if (bio.cryptCtx !== null) return this.#passesContexts ? MapResult.REMAPPED : MapResult.KILL;
+    if (!bio.hasData) return MapResult.REMAPPED;
+    if (sector % this.#unitSectors !== 0 || bio.sectors % this.#unitSectors !== 0) return MapResult.KILL;
+    copyDun(this.#dun, this.#firstDun);
+    dunIncrement(this.#dun, sector / this.#unitSectors);
+    if (!bio.setCryptCtx(this.#key, this.#dun)) {
+      io.end(BlkStatus.RESOURCE);
+      return MapResult.SUBMITTED;
+    }
+    if (bdev.queue.cryptoProfile.supports(this.#key)) return MapResult.REMAPPED;
+    // The one place in dm from which the fallback is asked: here the context is dm's own.
+    this.#spec.layer.submitBio(bio);
+    return MapResult.SUBMITTED;
+  }
+
+  iterateDevices(visit: DmDeviceVisitor): void {
+    visit(this.#dev.bdev, this.#start, this.#spec.sectors);
+  }
+
+  ioHints(limits: QueueLimits): QueueLimits {
+    return limitsForUnits(limits, this.#options.sectorBytes);
+  }
+
+  /** The kind of key is an option again, so that the constructor takes what this prints. */
+  table(): string {
+    const { name } = this.#dev;
+    return `${this.#cipher} ${this.#shownKey} ${this.#ivOffset} ${name} ${this.#start}${formatCryptOptions(this.#options)}`;
+  }
+
+  /** @kernel drivers/md/dm-inlinecrypt.c: inlinecrypt_dtr */
+  async dtr(): Promise<void> {
+    await blkCryptoEvictKey(this.#dev.bdev, this.#key);
+    this.#key.wipe();
+  }
+
+  #newKey(mode: CryptoModeName, bytes: Uint8Array, keyType: CryptoKeyType): BlkCryptoKey {
+    const lastDun = (this.#ivOffset + BigInt(this.#spec.sectors) - 1n) / BigInt(this.#unitSectors);
+    const key = new BlkCryptoKey({
+      mode,
+      bytes,
+      keyType,
+      dataUnitBytes: this.#options.sectorBytes,
+      // A device of one unit with offset 0 needs a byte too: the kernel counts none, and refuses it.
+      dunBytes: Math.max(1, Math.ceil(lastDun.toString(2).length / 8)),
+    });
+    try {
+      blkCryptoStartUsingKey(this.#dev.bdev, key);
+    } catch (error) {
+      key.wipe();
+      throw error;
+    }
+    return key;
+  }
+}
+
+function checkOptions(args: DmArgs, options: CryptOptions): void {
+  if (options.sectorBytes !== SECTOR_BYTES && !options.ivLargeSectors) {
+    args.refuse("sector_size needs iv_large_sectors: the DUN counts data units");
+  }
+  if (options.others.length > 1) args.refuse(`${options.others.join(" and ")}, expected one kind of key`);
+}
