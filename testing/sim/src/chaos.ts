@@ -1,8 +1,10 @@
-import { BlkStatus, mqDeadline, noneElevator, ReqOp, SECTOR_BYTES } from "@inlinecrypt/blk-core";
-import type { FaultRule, SeededRandom } from "@inlinecrypt/blk-sim";
+import { mqDeadline, noneElevator, SECTOR_BYTES } from "@inlinecrypt/blk-core";
+import type { SeededRandom } from "@inlinecrypt/blk-sim";
 import { startsWithMagic } from "./content.js";
 import { type Load, Violation } from "./load.js";
-import type { World, WorldDisk } from "./world.js";
+import type { Region } from "./region.js";
+import type { World } from "./world.js";
+import type { WorldDisk } from "./world-disk.js";
 
 const SECTOR_WORDS = SECTOR_BYTES / 4;
 
@@ -24,7 +26,7 @@ export class Chaos {
     reconfigurations: 0,
     allocationsFailed: 0,
   };
-  /** Elevator changes under way: each waits for a frozen queue to fall idle. */
+  /** Changes of elevators and keys under way: they wait for a queue to fall idle, or for a keyslot to be emptied. */
   #changing = 0;
   readonly #quiesced = new Set<WorldDisk>();
   readonly #world: World;
@@ -45,7 +47,7 @@ export class Chaos {
 
   /** Called at every step: mostly nothing happens. A disk without power gets it back soon. */
   tick(): void {
-    for (const { sim } of this.#world.disks) if (!sim.powered && this.#random.oneIn(30)) sim.powerOn();
+    for (const { power } of this.#world.disks) if (power?.isOn === false && this.#random.oneIn(30)) power.restore();
     for (const disk of this.#quiesced) if (this.#random.oneIn(30)) this.#unquiesce(disk);
     if (this.#random.oneIn(100)) this.#act();
   }
@@ -54,7 +56,7 @@ export class Chaos {
     const disk = this.#random.pick(this.#world.disks);
     switch (this.#random.below(this.#calm ? 4 : 7)) {
       case 0:
-        return this.#changeKey();
+        return this.#startChangingKey();
       case 1:
         return this.checkMedium(disk);
       case 2:
@@ -65,7 +67,7 @@ export class Chaos {
       case 4:
         return this.#cutPower(disk);
       case 5:
-        return disk.faults.liftAll();
+        return disk.liftFaults();
       default:
         return this.#addFault(disk);
     }
@@ -76,35 +78,45 @@ export class Chaos {
     this.counts.allocationsFailed = this.#world.allocationsFailed;
     this.#world.allocationFaultsOneIn = 0;
     for (const disk of this.#quiesced) this.#unquiesce(disk);
-    for (const { sim, faults } of this.#world.disks) {
-      faults.liftAll();
-      sim.powerOn();
+    for (const disk of this.#world.disks) {
+      disk.liftFaults();
+      disk.power?.restore();
     }
   }
 
   /** No sector of an encrypted region may hold plaintext. */
-  checkMedium({ sim, regions }: WorldDisk): void {
-    for (const region of regions) {
+  checkMedium(disk: WorldDisk): void {
+    for (const region of this.#regionsOf(disk)) {
       if (!region.encrypted) continue;
       const medium = new Uint32Array(region.sectors * SECTOR_WORDS);
-      sim.readMedium(region.startSector * SECTOR_BYTES, new Uint8Array(medium.buffer));
+      disk.readMedium(region.startSector * SECTOR_BYTES, new Uint8Array(medium.buffer));
       for (let sector = 0; sector < region.sectors; sector++) {
         if (!startsWithMagic(medium, sector * SECTOR_WORDS)) continue;
-        throw new Violation(`plaintext on ${sim.disk.name}, sector ${region.startSector + sector}`);
+        throw new Violation(`plaintext on ${disk.gendisk.name}, sector ${region.startSector + sector}`);
       }
     }
   }
 
-  #changeKey(): void {
+  #regionsOf(disk: WorldDisk): Region[] {
+    return this.#world.regions.filter((region) => region.disk === disk);
+  }
+
+  #startChangingKey(): void {
     const region = this.#random.pick(this.#world.regions);
     if (!region.encrypted || !region.isQuiet) return;
     this.counts.keyChanges++;
-    this.#world.withoutAllocationFaults(() => region.changeKey());
+    void this.#changeKey(region);
+  }
+
+  async #changeKey(region: Region): Promise<void> {
+    this.#changing++;
+    await region.changeKey();
+    this.#changing--;
   }
 
   #reconfigure(disk: WorldDisk): void {
     this.counts.reconfigurations++;
-    const { queue } = disk.sim;
+    const { queue } = disk;
     switch (this.#random.below(3)) {
       case 0:
         return queue.setNrRequests(this.#random.pick([1, 2, 8, 64]));
@@ -117,36 +129,26 @@ export class Chaos {
     }
   }
 
-  async #changeElevator({ sim }: WorldDisk): Promise<void> {
+  async #changeElevator({ queue }: WorldDisk): Promise<void> {
     this.#changing++;
-    await sim.queue.setElevator(this.#random.pick([noneElevator, mqDeadline()]));
+    await queue.setElevator(this.#random.pick([noneElevator, mqDeadline()]));
     this.#changing--;
   }
 
   #unquiesce(disk: WorldDisk): void {
     this.#quiesced.delete(disk);
-    disk.sim.queue.unquiesce();
+    disk.queue.unquiesce();
   }
 
   #cutPower(disk: WorldDisk): void {
-    if (!disk.sim.powered) return;
+    if (disk.power?.isOn !== true) return;
     this.counts.powerCuts++;
-    disk.sim.powerCut();
-    for (const region of disk.regions) region.model.powerCut();
+    disk.power.cut();
+    for (const region of this.#regionsOf(disk)) region.model.powerCut();
   }
 
   #addFault(disk: WorldDisk): void {
     this.counts.faults++;
-    const startSector = this.#random.below(disk.sim.bdev.sectorCount);
-    const rule: FaultRule = {
-      op: this.#random.pick([ReqOp.READ, ReqOp.WRITE, ReqOp.WRITE, ReqOp.DISCARD]),
-      startSector,
-      endSector: startSector + 1 + this.#random.below(256),
-      status: this.#random.pick([BlkStatus.IOERR, BlkStatus.MEDIUM, BlkStatus.RESOURCE, BlkStatus.OK]),
-      oneIn: this.#random.pick([1, 2, 10]),
-      delayMs: this.#random.pick([0, 0, 5, 500]),
-      times: this.#random.pick([1, 5, 50]),
-    };
-    disk.faults.add(this.#random.oneIn(6) ? { op: ReqOp.FLUSH, times: 3 } : rule);
+    disk.addFault(this.#random);
   }
 }

@@ -100,6 +100,7 @@ export class Load {
     if (sector >= region.sectors) return;
     const units = Math.min(1 + this.#random.below(maxUnits), (region.sectors - sector) / unitSectors);
     const opf = this.#random.pick(this.#mix);
+    if (!isSupported(region, opOf(opf))) return;
     const isFlush = opf === (ReqOp.WRITE | ReqFlag.PREFLUSH);
     if (!isFlush && !region.isFree(sector, units * unitSectors, opOf(opf) !== ReqOp.READ)) return;
     this.#submit(region, opf, sector, isFlush ? 0 : units * unitSectors);
@@ -165,9 +166,14 @@ export class Load {
   }
 
   #writeEnded({ region, id, sector, sectors, bio }: Io, ok: boolean): void {
-    const durable = !region.sim.queue.limits.writeCache || (bio.opf & ReqFlag.FUA) !== 0;
+    const durable = !region.disk.queue.limits.writeCache || (bio.opf & ReqFlag.FUA) !== 0;
     region.model.end(id, sector, sectors, ok, durable);
   }
+}
+
+/** Zeroing is not for every disk. */
+function isSupported(region: Region, op: ReqOp): boolean {
+  return op !== ReqOp.WRITE_ZEROES || region.disk.queue.limits.maxWriteZeroesSectors > 0;
 }
 
 function contentKindOf(region: Region, op: ReqOp): ContentKind {
@@ -181,7 +187,7 @@ function checkRead(io: Io): void {
   for (let at = 0; at < sectors; at++) {
     const found = parseSector(words, at * SECTOR_WORDS, sector + at);
     if (region.model.found(sector + at, found)) continue;
-    const where = `sector ${sector + at} of the region at ${region.startSector} of ${region.sim.disk.name}`;
+    const where = `sector ${sector + at} of the region at ${region.startSector} of ${region.disk.gendisk.name}`;
     throw new Violation(`${where} holds ${found}, expected one of ${region.model.allowed(sector + at)}`);
   }
 }

@@ -29,7 +29,7 @@ export function compareWithReference(world: World, random: SeededRandom): number
 
 /** False when it is not certain what the unit holds. */
 function compareUnit(region: Region, unit: number): boolean {
-  const { unitSectors, keyBytes, firstDun, sim } = region;
+  const { unitSectors, keyBytes, firstDun, disk } = region;
   const firstSector = unit * unitSectors;
   const plaintext = new Uint32Array((unitSectors * SECTOR_BYTES) / 4);
   for (let at = 0; at < unitSectors; at++) {
@@ -41,9 +41,11 @@ function compareUnit(region: Region, unit: number): boolean {
   const firstUnit = BigInt((firstSector * SECTOR_BYTES) / dataUnitBytes);
   const expected = encryptDataUnits(keyBytes, firstDun + firstUnit, dataUnitBytes, new Uint8Array(plaintext.buffer));
   const found = new Uint8Array(expected.length);
-  sim.readMedium((region.startSector + firstSector) * SECTOR_BYTES, found);
+  disk.readMedium((region.startSector + firstSector) * SECTOR_BYTES, found);
   if (Buffer.compare(found, expected) !== 0) {
-    throw new Violation(`${sim.disk.name}, sector ${region.startSector + firstSector}: not the reference's ciphertext`);
+    throw new Violation(
+      `${disk.gendisk.name}, sector ${region.startSector + firstSector}: not the reference's ciphertext`,
+    );
   }
   return true;
 }

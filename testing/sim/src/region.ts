@@ -1,11 +1,12 @@
 import { SECTOR_BYTES, Volume, type VolumeCrypt } from "@inlinecrypt/blk-core";
 import { BlkCryptoKey, blkCryptoEvictKey, blkCryptoStartUsingKey } from "@inlinecrypt/blk-crypto-profile";
-import type { SeededRandom, SimDisk } from "@inlinecrypt/blk-sim";
+import type { SeededRandom } from "@inlinecrypt/blk-sim";
 import { ContentKind } from "./content.js";
 import { SectorModel } from "./sector-model.js";
+import type { WorldDisk } from "./world-disk.js";
 
 export interface RegionOptions {
-  sim: SimDisk;
+  disk: WorldDisk;
   startSector: number;
   sectors: number;
   /** 0: the region is not encrypted. */
@@ -25,25 +26,28 @@ export class Region {
   readonly model: SectorModel;
   /** I/O in flight by sector: -1 is a write, a positive number counts reads. */
   readonly busy: Int8Array;
-  readonly sim: SimDisk;
+  readonly disk: WorldDisk;
   /** What the current key is, for the reference cipher. */
   keyBytes: Uint8Array = new Uint8Array(0);
   readonly firstDun: bigint;
   volume: Volume;
   #key: BlkCryptoKey | null = null;
+  /** 16 is more than a UFS crypto engine takes, and not more than a simulated disk's. */
+  readonly #dunBytes: number;
   readonly #random: SeededRandom;
 
   constructor(options: RegionOptions) {
-    const { sim, startSector, sectors, dataUnitBytes, random } = options;
-    this.sim = sim;
+    const { disk, startSector, sectors, dataUnitBytes, random } = options;
+    this.disk = disk;
     this.startSector = startSector;
     this.sectors = sectors;
     this.encrypted = dataUnitBytes > 0;
     this.dataUnitBytes = dataUnitBytes;
-    this.unitSectors = Math.max(dataUnitBytes, sim.queue.limits.logicalBlockBytes) / SECTOR_BYTES;
+    this.unitSectors = Math.max(dataUnitBytes, disk.queue.limits.logicalBlockBytes) / SECTOR_BYTES;
     this.busy = new Int8Array(sectors);
     this.#random = random;
     this.firstDun = random.pick([0n, 2n ** 32n - 7n, 2n ** 64n - 7n]);
+    this.#dunBytes = this.firstDun < 2n ** 32n ? 8 : 16;
     this.model = new SectorModel(sectors, this.encrypted ? ContentKind.UNKNOWN : ContentKind.ZEROES);
     this.volume = this.#newVolume();
   }
@@ -60,23 +64,28 @@ export class Region {
     return true;
   }
 
-  /** Evicts and wipes the key and takes another; what was written with it is noise from now on. Needs `isQuiet`. */
-  changeKey(): void {
-    this.dropKey();
+  /**
+   * Evicts and wipes the key and takes another; what was written with it is noise from now on. Needs `isQuiet`; until it
+   * is done, the region is busy.
+   */
+  async changeKey(): Promise<void> {
+    this.busy.fill(-1);
+    await this.dropKey();
+    this.busy.fill(0);
     this.volume = this.#newVolume();
     this.model.forget(0, this.sectors);
   }
 
-  dropKey(): void {
-    if (this.#key === null) return;
-    // With synchronous keyslots the eviction is done when this returns.
-    void blkCryptoEvictKey(this.volume.bdev, this.#key);
-    this.#key.wipe();
+  async dropKey(): Promise<void> {
+    const key = this.#key;
+    if (key === null) return;
     this.#key = null;
+    await blkCryptoEvictKey(this.volume.bdev, key);
+    key.wipe();
   }
 
   #newVolume(): Volume {
-    const bdev = this.sim.disk.partition(`region@${this.startSector}`, this.startSector, this.sectors);
+    const bdev = this.disk.gendisk.partition(`region@${this.startSector}`, this.startSector, this.sectors);
     return new Volume(bdev, this.encrypted ? this.#newCrypt() : null);
   }
 
@@ -86,10 +95,10 @@ export class Region {
       mode: "AES-256-XTS",
       bytes: this.keyBytes,
       dataUnitBytes: this.dataUnitBytes,
-      dunBytes: 16,
+      dunBytes: this.#dunBytes,
     });
     this.#key = key;
-    blkCryptoStartUsingKey(this.sim.bdev, key);
+    blkCryptoStartUsingKey(this.disk.gendisk.part0, key);
     return { key, firstDun: this.firstDun };
   }
 }
