@@ -187,6 +187,7 @@ export class UfsPm implements RuntimePm {
       await this.#setDevicePower(PowerCondition.SLEEP);
     } catch (error) {
       this.#trace("ufshcd_wl_suspend", error);
+      await this.#keepAwake();
       return this.#isActive();
     }
     try {
@@ -196,6 +197,16 @@ export class UfsPm implements RuntimePm {
       this.#trace("ufshcd_wl_suspend", error);
       await this.#recoverLink();
       this.#isActive();
+    }
+  }
+
+  /** The command to sleep did not end well, or not in time: the device may sleep all the same. */
+  async #keepAwake(): Promise<void> {
+    try {
+      await this.#hba.reserved.scsi(WellKnownLun.UFS_DEVICE, startStopCdb(PowerCondition.ACTIVE));
+    } catch (error) {
+      this.#trace("ufshcd_wl_suspend", error);
+      await this.#recoverLink();
     }
   }
 
