@@ -22,12 +22,15 @@ export class TaskList {
   readonly #device: UfsDevice;
   readonly #transfers: TransferList;
   readonly #listEntries: number;
+  /** By list entry: the answer, which waits for the medium. */
+  readonly #answers: (Uint8Array | null)[];
 
   constructor(core: HostCore, device: UfsDevice, transfers: TransferList, listEntries: number) {
     this.#core = core;
     this.#device = device;
     this.#transfers = transfers;
     this.#listEntries = listEntries;
+    this.#answers = new Array<Uint8Array | null>(listEntries).fill(null);
   }
 
   /** Software writes UTMRLDBR: starts the requests whose bits are new. */
@@ -45,32 +48,48 @@ export class TaskList {
   /** Software writes UTMRLCLR: requests whose bits are 0 are forgotten. */
   clear(kept: number): void {
     this.#core.registers.clearBits(Reg.UTMRLDBR, ~kept);
+    for (let index = 0; index < this.#listEntries; index++) if (!this.#isRung(index)) this.#answers[index] = null;
+  }
+
+  /** A host reset: every request is forgotten. */
+  reset(): void {
+    this.#answers.fill(null);
+  }
+
+  /** Sends what waits, if it need not wait any more: what was aborted has ended only when the medium has let go of it. */
+  sendAnswers(): void {
+    if (!this.#transfers.isQuiet) return;
+    for (let index = 0; index < this.#listEntries; index++) {
+      const answer = this.#answers[index];
+      if (answer !== null && answer !== undefined && !this.#core.isHalted) this.#send(index, answer);
+    }
   }
 
   #isRung(index: number): boolean {
-    return (this.#core.registers.get(Reg.UTMRLDBR) & (1 << index)) !== 0 && !this.#core.isHalted;
+    return (this.#core.registers.get(Reg.UTMRLDBR) & (1 << index)) !== 0;
+  }
+
+  #addressOf(index: number): number {
+    return this.#core.listBase(Reg.UTMRLBA) + index * UTMRD_BYTES;
   }
 
   #run(index: number): void {
-    if (!this.#isRung(index)) return;
+    if (!this.#isRung(index) || this.#answers[index] !== null || this.#core.isHalted) return;
     const descriptor = new Uint8Array(UTMRD_BYTES);
-    const address = this.#core.listBase(Reg.UTMRLBA) + index * UTMRD_BYTES;
-    if (!this.#core.dma.read(address, descriptor)) return this.#core.fatal(Is.SBFES);
+    if (!this.#core.dma.read(this.#addressOf(index), descriptor)) return this.#core.fatal(Is.SBFES);
     const utmrd = newUtmrd();
     parseUtmrd(descriptor, 0, utmrd);
     const valid = utmrd.request.transaction === UpiuTransaction.TASK_REQ;
     const response = valid ? this.#execute(utmrd) : TaskResponse.FUNC_NOT_SUPPORTED;
     const ocs = valid ? Ocs.SUCCESS : Ocs.INVALID_CMD_TABLE_ATTR;
     buildUtmrdResponse(descriptor, 0, utmrd.request, ocs, response);
-    const { generation } = this.#core;
-    // What was aborted has ended only when the medium has let go of it.
-    this.#transfers.whenQuiet(() => {
-      if (generation === this.#core.generation && this.#isRung(index)) this.#complete(index, address, descriptor);
-    });
+    this.#answers[index] = descriptor;
+    this.sendAnswers();
   }
 
-  #complete(index: number, address: number, descriptor: Uint8Array): void {
-    if (!this.#core.dma.write(address, descriptor)) return this.#core.fatal(Is.SBFES);
+  #send(index: number, answer: Uint8Array): void {
+    this.#answers[index] = null;
+    if (!this.#core.dma.write(this.#addressOf(index), answer)) return this.#core.fatal(Is.SBFES);
     this.#core.registers.clearBits(Reg.UTMRLDBR, 1 << index);
     this.#core.interrupts.raise(Is.UTMRCS);
   }

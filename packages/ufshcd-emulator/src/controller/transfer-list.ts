@@ -17,18 +17,21 @@ export class TransferList {
   readonly #free: Transfer[] = [];
   readonly #utrd = new Uint8Array(UTRD_BYTES);
   readonly #ocs = new Uint8Array(1);
-  readonly #quietWaiters: (() => void)[] = [];
+  readonly #onQuiet: () => void;
   #pending = 0;
   #isScheduled = false;
   #orphans = 0;
 
+  /** @param onQuiet - called when {@link TransferList.isQuiet} becomes true */
   constructor(
     core: HostCore,
     device: UfsDevice,
     crypto: CryptoEngine | null,
     aggregation: InterruptAggregation,
     listEntries: number,
+    onQuiet: () => void,
   ) {
+    this.#onQuiet = onQuiet;
     this.#core = core;
     this.#aggregation = aggregation;
     this.#running = new Array<Transfer | null>(listEntries).fill(null);
@@ -88,16 +91,14 @@ export class TransferList {
     for (let index = 0; index < this.#running.length; index++) this.#abandon(index);
   }
 
-  /** Runs `run` once no request that was given up is at work on a medium any more. */
-  whenQuiet(run: () => void): void {
-    if (this.#orphans === 0) run();
-    else this.#quietWaiters.push(run);
+  /** Whether no request that was given up is at work on a medium any more. */
+  get isQuiet(): boolean {
+    return this.#orphans === 0;
   }
 
   /** A host reset, or a fatal error: every request is forgotten. */
   reset(): void {
     this.#pending = 0;
-    this.#quietWaiters.length = 0;
     this.abortAll();
   }
 
@@ -184,6 +185,6 @@ export class TransferList {
     this.#orphans--;
     this.#free.push(transfer);
     this.schedule();
-    if (this.#orphans === 0) for (const run of this.#quietWaiters.splice(0)) run();
+    if (this.isQuiet) this.#onQuiet();
   }
 }

@@ -74,7 +74,14 @@ export class UfsHostController implements Mmio, Disposable {
     this.#aggregation = new InterruptAggregation(registers, interrupts, clock);
     this.#device = new UfsDevice(options.logicalUnits, options.identity ?? {}, clock);
     const { transferRequests = 32, taskRequests = 8 } = options;
-    this.#transfers = new TransferList(this.#core, this.#device, this.#crypto, this.#aggregation, transferRequests);
+    this.#transfers = new TransferList(
+      this.#core,
+      this.#device,
+      this.#crypto,
+      this.#aggregation,
+      transferRequests,
+      () => this.#mediaQuiet(),
+    );
     this.#tasks = new TaskList(this.#core, this.#device, this.#transfers, taskRequests);
     this.#uic = new UicUnit(this.#core, this.#device, this.#transfers, () => this.#hibernated());
   }
@@ -157,12 +164,19 @@ export class UfsHostController implements Mmio, Disposable {
     this.#core.isHalted = false;
     this.#isEnabling = false;
     this.#transfers.reset();
+    this.#tasks.reset();
     this.#aggregation.reset();
     this.#uic.reset();
     this.#core.registers.reset();
     this.#core.interrupts.update();
     if (this.events.isObserved) this.events.emit({ type: "hostReset" });
     if (this.#options.resetClearsKeys ?? true) this.#crypto?.clearAll();
+  }
+
+  /** No medium works for a request that was given up: who waited for that may go on. */
+  #mediaQuiet(): void {
+    this.#tasks.sendAnswers();
+    this.#uic.finishLinkStartup();
   }
 
   #hibernated(): void {

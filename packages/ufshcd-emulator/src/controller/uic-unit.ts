@@ -26,6 +26,7 @@ export class UicUnit {
   readonly #onHibernate: () => void;
   readonly #local = new UniproAttributes();
   readonly #peer = new UniproAttributes();
+  #isLinkStarting = false;
 
   /** @param onHibernate - called when the link begins to hibernate */
   constructor(core: HostCore, device: UfsDevice, transfers: TransferList, onHibernate: () => void) {
@@ -46,8 +47,18 @@ export class UicUnit {
 
   /** A host reset: the link is down. */
   reset(): void {
+    this.#isLinkStarting = false;
     this.#local.reset();
     this.#peer.reset();
+  }
+
+  /** Ends a link start-up that waits for the medium: a device must not be overtaken by writes of its former life. */
+  finishLinkStartup(): void {
+    if (!this.#isLinkStarting || !this.#transfers.isQuiet) return;
+    this.#isLinkStarting = false;
+    this.#resetDevice();
+    this.#core.registers.setBits(Reg.HCS, LINK_BITS);
+    this.#end(UicResult.SUCCESS);
   }
 
   get #isLinkUp(): boolean {
@@ -95,15 +106,9 @@ export class UicUnit {
     events.emit({ type: "uicCommand", command, attr: uicAttr(arg1), value: registers.get(Reg.UCMDARG3), result });
   }
 
-  /** A device that starts up anew must not be overtaken by writes of its former life. */
   #linkStartup(): void {
-    const { generation } = this.#core;
-    this.#transfers.whenQuiet(() => {
-      if (generation !== this.#core.generation) return;
-      this.#resetDevice();
-      this.#core.registers.setBits(Reg.HCS, LINK_BITS);
-      this.#end(UicResult.SUCCESS);
-    });
+    this.#isLinkStarting = true;
+    this.finishLinkStartup();
   }
 
   #endPointReset(): void {

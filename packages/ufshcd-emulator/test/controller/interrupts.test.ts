@@ -80,10 +80,18 @@ describe("interrupt aggregation", () => {
       const host = new TestHost().up();
       host.write(Reg.UTRIACR, AGGREGATE | (31 << 8) | 5);
       quiet(host, 0);
+      quiet(host, 1);
       expect(host.clock.executor.isIdle).toBe(false);
       stop(host);
       expect(host.clock.executor.isIdle).toBe(true);
     }
+  });
+
+  it("has no time-out when that is 0", () => {
+    const host = new TestHost().up();
+    host.write(Reg.UTRIACR, AGGREGATE | (31 << 8));
+    quiet(host, 0);
+    expect(host.clock.executor.isIdle).toBe(true);
   });
 
   it("does not hold back a request that asks for its interrupt", () => {

@@ -132,6 +132,13 @@ describe("unit attention", () => {
     expect(made.scsi({ cdb: [3, 1, 0, 0, 18, 0], dataInBytes: 18 }).sense).toBe(Sense.INVALID_FIELD_IN_CDB);
   });
 
+  it("sense data has nothing of an earlier command in it", () => {
+    const made = host();
+    made.scsi({ cdb: [0x12, 0, 0, 0, 36, 0], dataInBytes: 36 });
+    const { data } = made.scsi({ cdb: [3, 0, 0, 0, 18, 0], dataInBytes: 18 });
+    expect([...data]).toEqual([0x70, 0, 0, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+  });
+
   it("comes back after a host reset and a new link", () => {
     const made = host();
     made.write(hw.Reg.HCE, 0);

@@ -66,6 +66,18 @@ describe("a medium that takes its time", () => {
     });
   }
 
+  it("what was under way when the controller broke does not complete", () => {
+    const { host, medium } = slowHost();
+    medium.memory.data.fill(9);
+    host.scsi({ cdb: cdb.read10(0, 1), dataInBytes: 4096 });
+    host.controller.faults.add({ kind: "controllerFatal" });
+    host.scsi({ index: 1, cdb: [0] });
+    host.takeInterrupts();
+    medium.release();
+    expect([host.isPending(0), host.answer(0).ocs, host.takeInterrupts()]).toEqual([true, 0xf, 0]);
+    expect(host.answer(0, 4096).data).toEqual(new Uint8Array(4096));
+  });
+
   it("that calls back twice does no harm", () => {
     const { host, medium } = slowHost();
     host.scsi({ cdb: cdb.read10(0, 1), dataInBytes: 4096 });

@@ -107,6 +107,21 @@ describe("task management", () => {
     expect(host.takeInterrupts()).toBe(0);
   });
 
+  it("UTMRLCLR before a request is looked at: nothing happens", () => {
+    const host = new TestHost().up();
+    const descriptor = host.memory.at(host.utmrdAddress(0), hw.UTMRD_BYTES);
+    const request = {
+      ...hw.newUpiuHeader(),
+      transaction: hw.UpiuTransaction.TASK_REQ,
+      func: TaskFunction.LOGICAL_UNIT_RESET,
+    };
+    hw.buildUtmrd(descriptor, 0, { ...hw.newUtmrd(), request });
+    host.write(hw.Reg.UTMRLDBR, 1);
+    host.write(hw.Reg.UTMRLCLR, 0xfe);
+    host.clock.settle();
+    expect(host.scsi({ cdb: [0] }).status, "no unit attention").toBe(0);
+  });
+
   it("cannot be rung while its list does not run; a list outside memory is fatal", () => {
     const host = new TestHost().up();
     host.write(hw.Reg.UTMRLRSR, 0);
