@@ -3,6 +3,8 @@
  *
  * @packageDocumentation
  */
+export { CqhciDisk, type CqhciDiskOptions } from "./cqhci/cqhci-disk.js";
+export { CqhciHost, type CqhciHostOptions } from "./cqhci/cqhci-host.js";
 export { ExecutorClock } from "./executor-clock.js";
 export { createUfsDisk, UfsDisk } from "./ufs-disk.js";
 export type { UfsDiskOptions, UfsUnitOptions } from "./ufs-disk-options.js";

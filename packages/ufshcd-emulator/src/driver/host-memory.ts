@@ -8,6 +8,9 @@ const WINDOW_BASE = 0x4000_0000;
 /** Distance of two windows, and the most bytes of one: what a PRDT entry can describe. */
 const WINDOW_BYTES = 0x4_0000;
 
+/** Descriptors are short: a loop copies them in less time than a view of them is made. */
+const SHORT_BYTES = 64;
+
 /** Most buffers mapped at a time: 32 commands of 128 runs of memory. */
 export const MAX_WINDOWS = 4096;
 
@@ -89,6 +92,11 @@ export class HostMemory implements Dma {
   }
 
   read(address: number, into: Uint8Array): boolean {
+    if (into.length <= SHORT_BYTES && this.#isCoherent(address, into.length)) {
+      const at = address - COHERENT_BASE;
+      for (let index = 0; index < into.length; index++) into[index] = this.#coherent[at + index]!;
+      return true;
+    }
     const memory = this.view(address, into.length);
     if (memory === undefined) return false;
     into.set(memory);
@@ -96,6 +104,11 @@ export class HostMemory implements Dma {
   }
 
   write(address: number, from: Uint8Array): boolean {
+    if (from.length <= SHORT_BYTES && this.#isCoherent(address, from.length)) {
+      const at = address - COHERENT_BASE;
+      for (let index = 0; index < from.length; index++) this.#coherent[at + index] = from[index]!;
+      return true;
+    }
     const memory = this.view(address, from.length);
     if (memory === undefined) return false;
     memory.set(from);
@@ -103,7 +116,7 @@ export class HostMemory implements Dma {
   }
 
   view(address: number, bytes: number): Uint8Array | undefined {
-    if (address < WINDOW_BASE) return this.#viewCoherent(address - COHERENT_BASE, bytes);
+    if (address < WINDOW_BASE) return this.#viewCoherent(address, bytes);
     const window = Math.floor((address - WINDOW_BASE) / WINDOW_BYTES);
     const data = this.#data[window];
     if (data === null || data === undefined) return undefined;
@@ -113,8 +126,13 @@ export class HostMemory implements Dma {
     return bytes === data.length ? data : data.subarray(start, start + bytes);
   }
 
-  #viewCoherent(at: number, bytes: number): Uint8Array | undefined {
-    if (at < 0 || at + bytes > this.#coherentUsed) return undefined;
+  #viewCoherent(address: number, bytes: number): Uint8Array | undefined {
+    if (!this.#isCoherent(address, bytes)) return undefined;
+    const at = address - COHERENT_BASE;
     return this.#coherent.subarray(at, at + bytes);
+  }
+
+  #isCoherent(address: number, bytes: number): boolean {
+    return address >= COHERENT_BASE && address - COHERENT_BASE + bytes <= this.#coherentUsed;
   }
 }
