@@ -55,7 +55,7 @@ describe("a stack", () => {
     expect(await client.read(0, plaintext.length)).toEqual(plaintext);
     await client.close();
     const usedSlots = stack.fallbackSlotTable().filter((slot) => slot.key !== null);
-    expect(usedSlots).toEqual([
+    expect(usedSlots).toMatchObject([
       { slotIndex: 0, key: { mode: "AES-256-XTS", dataUnitBytes: UNIT }, references: 0, programmings: 1 },
     ]);
 
