@@ -10,14 +10,15 @@ import { FakeIo } from "./support/fake-io.js";
 it("shows its help and its version, and ends with 0", async () => {
   const help = new FakeIo();
   expect(await main(["--help"], help)).toBe(0);
-  for (const command of ["serve", "crypt", "engines", "demo"]) expect(help.stdout.text).toContain(`  ${command} `);
+  for (const command of ["serve", "crypt", "engines", "sysfs", "demo"])
+    expect(help.stdout.text).toContain(`  ${command} `);
   const version = new FakeIo();
   expect(await main(["--version"], version)).toBe(0);
   const manifest = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
   expect(version.stdout.text).toBe(`${manifest.version}\n`);
 });
 
-it.each(["serve", "crypt", "engines", "demo"])("explains %s", async (command) => {
+it.each(["serve", "crypt", "engines", "sysfs", "demo"])("explains %s", async (command) => {
   const io = new FakeIo();
   expect(await main([command, "--help"], io)).toBe(0);
   expect(io.stdout.text).toContain(`Usage: inlinecrypt ${command}`);

@@ -36,6 +36,7 @@ export function createProgram(io: CommandIo, json: boolean): Command {
   addServe(program, io);
   addCrypt(program, io);
   addEngines(program, io);
+  addSysfs(program, io);
   addDemo(program, io);
   return program;
 }
@@ -97,6 +98,22 @@ function addEngines(program: Command, io: CommandIo): void {
     .action(async (flags: { json?: boolean }) => {
       const { engines } = await import("./engines.js");
       await engines(io, flags.json ?? false);
+    });
+}
+
+function addSysfs(program: Command, io: CommandIo): void {
+  program
+    .command("sysfs")
+    .summary("show what each device of a stack can encrypt by itself")
+    .description(
+      "Shows the queue/crypto files of each device of a stack file, as the kernel does in /sys/block. Opens the devices for\n" +
+        "reading, and nothing else: no keys, no exports.",
+    )
+    .argument("<stack>", "stack file (YAML)")
+    .option("--json", "as JSON")
+    .action(async (stack: string, flags: { json?: boolean }) => {
+      const { sysfs } = await import("./sysfs.js");
+      await sysfs(io, stack, flags.json ?? false);
     });
 }
 
