@@ -4,6 +4,8 @@ import {
   cryptoRegisters,
   Hce,
   Hcs,
+  MAX_TASK_REQUESTS,
+  MAX_TRANSFER_REQUESTS,
   type Mmio,
   Reg,
   UFSHCI_REGISTERS,
@@ -73,7 +75,7 @@ export class UfsHostController implements Mmio, Disposable {
     this.#core = new HostCore({ dma, clock, registers, interrupts, events, faults, newDataTable: dataTables(options) });
     this.#aggregation = new InterruptAggregation(registers, interrupts, clock);
     this.#device = new UfsDevice(options.logicalUnits, options.identity ?? {}, clock);
-    const { transferRequests = 32, taskRequests = 8 } = options;
+    const { transferRequests = MAX_TRANSFER_REQUESTS, taskRequests = MAX_TASK_REQUESTS } = options;
     this.#transfers = new TransferList(
       this.#core,
       this.#device,
@@ -191,7 +193,12 @@ export class UfsHostController implements Mmio, Disposable {
   }
 
   #makeRegisters(): RegisterFile {
-    const { crypto, keysInPrdt, transferRequests = 32, taskRequests = 8 } = this.#options;
+    const {
+      crypto,
+      keysInPrdt,
+      transferRequests = MAX_TRANSFER_REQUESTS,
+      taskRequests = MAX_TASK_REQUESTS,
+    } = this.#options;
     const sizes = (transferRequests - 1) | ((taskRequests - 1) << Cap.NUTMRS_LSB);
     const cap = sizes | Cap.AS64 | (crypto === undefined && keysInPrdt === undefined ? 0 : Cap.CS);
     const configured = new Map<number, number>([
@@ -222,8 +229,8 @@ function checkOptions({
   transferRequests,
 }: UfsHostControllerOptions): void {
   if (crypto !== undefined && keysInPrdt !== undefined) throw new RangeError("both crypto and keysInPrdt are given");
-  checkRange("transferRequests", transferRequests ?? 32, 1, 32);
-  checkRange("taskRequests", taskRequests ?? 8, 1, 8);
+  checkRange("transferRequests", transferRequests ?? 1, 1, MAX_TRANSFER_REQUESTS);
+  checkRange("taskRequests", taskRequests ?? 1, 1, MAX_TASK_REQUESTS);
   checkRange("number of logical units", logicalUnits.length, 1, 8);
   checkRange("length of the serial number", identity?.serial?.length ?? 1, 1, 64);
   checkRange("keyslots", crypto?.keyslots ?? 1, 1, 32);

@@ -1,8 +1,5 @@
 import { readU16Be, writeU16Be } from "./bytes.js";
 
-/** Bytes of the header that begins every UPIU. */
-export const UPIU_HEADER_BYTES = 12;
-
 /** Bytes of a UPIU without data segment: header and transaction-specific fields. */
 export const UPIU_BYTES = 32;
 

@@ -45,7 +45,6 @@ const POWER_MODES: ReadonlyMap<number, number> = new Map([
  */
 export function startStopUnit(task: ScsiTask, unit: ScsiUnit): number | undefined {
   const condition = task.cdb[4]! >>> 4;
-  task.good();
   if (unit.lun === WellKnownLun.UFS_DEVICE) {
     const mode = POWER_MODES.get(condition);
     if (mode === undefined) task.fail(Sense.INVALID_FIELD_IN_CDB);

@@ -48,7 +48,7 @@ export class ScsiTask {
     return this.cdb[0]!;
   }
 
-  /** A new command. */
+  /** A new command, which ends well and without data unless the device wants something else. */
   start(lun: number, tag: number, cdb: Uint8Array, expectedBytes: number): void {
     this.lun = lun;
     this.tag = tag;
@@ -76,21 +76,18 @@ export class ScsiTask {
 
   /** Answers with the first `bytes` of the buffer, cut to the command's allocation length. */
   reply(bytes: number, allocationBytes: number): void {
-    this.good();
     this.bytes = Math.min(bytes, allocationBytes);
     if (this.bytes > 0) this.phase = TaskPhase.DATA_IN;
   }
 
   /** Asks for a parameter list. */
   wantParameters(bytes: number): void {
-    this.good();
     this.bytes = bytes;
     this.phase = TaskPhase.DATA_OUT;
   }
 
   /** Asks for something to be done with a range of the medium. */
   wantMedium(phase: TaskPhase, medium: Medium, offset: number, bytes: number): void {
-    this.good();
     this.medium = medium;
     this.offset = offset;
     this.bytes = bytes;
