@@ -59,6 +59,11 @@ export class DmArgs {
   group(what: string, max: number): DmArgs {
     if (this.left === 0) return new DmArgs(this.target, []);
     const count = this.number(`the number of ${what}`, 0, max);
+    return this.take(count, what);
+  }
+
+  /** The next `count` arguments, as arguments of their own. */
+  take(count: number, what: string): DmArgs {
     if (count > this.left) this.refuse(`${count} ${what} are announced and ${this.left} given`);
     const words = this.#words.slice(this.#next, this.#next + count);
     this.#next += count;

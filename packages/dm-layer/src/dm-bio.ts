@@ -88,6 +88,13 @@ export class DmBioMapper implements DmMapper, DmIoOwner, DmRemapOwner {
     this.#inFlight.cancel();
   }
 
+  /** Bios come back for a suspend only, and go on at its end. */
+  kick(): void {}
+
+  limitsOf(limits: QueueLimits): QueueLimits {
+    return limits;
+  }
+
   fail(): void {
     this.#failed = true;
     for (let bio = this.#deferred.shift(); bio !== null; bio = this.#deferred.shift()) bio.endIoWith(BlkStatus.IOERR);

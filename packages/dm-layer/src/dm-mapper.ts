@@ -1,4 +1,4 @@
-import type { RequestQueue } from "@inlinecrypt/blk-core";
+import type { QueueLimits, RequestQueue } from "@inlinecrypt/blk-core";
 import type { DmTable } from "./dm-table.js";
 
 /**
@@ -21,6 +21,10 @@ export interface DmMapper {
   /** Resolves when `inFlight` is 0, to true, or at `cancelIdle`, to false. */
   whenIdle(): Promise<boolean>;
   cancelIdle(): void;
+  /** What targets gave back is offered again at once. */
+  kick(): void;
+  /** The limits of the queue, from those of the table. */
+  limitsOf(limits: QueueLimits): QueueLimits;
   /** Ends what waits with IOERR, and what comes from now on. */
   fail(): void;
 }

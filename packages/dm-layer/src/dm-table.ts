@@ -26,6 +26,7 @@ export interface DmTableOwner {
   openDevice(name: string): OpenDevice;
   keyringKey(type: string, description: string): Uint8Array;
   random32(): number;
+  runQueue(): void;
   event(): void;
 }
 
@@ -106,8 +107,8 @@ export class DmTable {
     return this.#format(({ target }) => target.status?.() ?? "");
   }
 
-  presuspend(): void {
-    for (const { target } of this.entries) target.presuspend?.();
+  presuspend(noflush: boolean): void {
+    for (const { target } of this.entries) target.presuspend?.(noflush);
   }
 
   presuspendUndo(): void {
@@ -165,6 +166,7 @@ export class DmTable {
       },
       keyringKey: (type, description) => owner.keyringKey(type, description),
       random32: () => owner.random32(),
+      runQueue: () => owner.runQueue(),
       event: () => owner.event(),
     };
   }

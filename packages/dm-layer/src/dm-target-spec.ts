@@ -35,6 +35,12 @@ export interface DmTargetSpec {
   keyringKey(type: string, description: string): Uint8Array;
   /** 0 to 2^32 - 1, at random. */
   random32(): number;
+  /**
+   * Requests that the target gave back are offered again at once.
+   *
+   * @kernel drivers/md/dm-table.c: dm_table_run_md_queue_async
+   */
+  runQueue(): void;
   /** Something has happened that `waitEvent` waits for. @kernel drivers/md/dm-table.c: dm_table_event */
   event(): void;
 }

@@ -106,9 +106,11 @@ export interface DmTarget {
   /** A bio from `map` has ended; `io.status` says how, and may be changed. @context interrupt, may wait: no */
   endIo?(bio: Bio, io: DmTargetIo): EndIoResult;
 
-  /** Whether a request would have to wait. @context hot */
-  busy?(): boolean;
-  /** Sets `io.clone` to a request from `tryAllocRequest` of a lower queue. @context hot, may wait: no */
+  /**
+   * Sets `io.clone` to a request from `tryAllocRequest` of a lower queue and says REMAPPED; or REQUEUE, DELAY_REQUEUE, KILL.
+   *
+   * @context hot, may wait: no
+   */
   cloneAndMapRq?(rq: BlkRequest, io: DmRqIo): MapResult;
   /** Takes a clone back that has ended, or was not sent. */
   releaseCloneRq?(clone: BlkRequest, io: DmRqIo): void;
@@ -126,8 +128,8 @@ export interface DmTarget {
   /** Answers `dmsetup message`. @throws BlkError EINVAL for what it does not know */
   message?(words: readonly string[]): string;
 
-  /** New I/O stops coming; what the target holds back should go on now. */
-  presuspend?(): void;
+  /** New I/O stops coming; what the target holds back should go on now, or come back if `noflush`. */
+  presuspend?(noflush: boolean): void;
   /** The suspend that `presuspend` announced does not take place. */
   presuspendUndo?(): void;
   /** No I/O is left. */
@@ -146,6 +148,6 @@ export interface DmRqIo {
   clone: BlkRequest | null;
   /** How the clone has ended. */
   status: BlkStatus;
-  /** The target's own. @kernel include/linux/device-mapper.h: map_info */
+  /** The target's own; it stays from request to request, and starts as null. @kernel include/linux/device-mapper.h: map_info */
   data: unknown;
 }

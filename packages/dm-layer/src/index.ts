@@ -23,5 +23,6 @@ export { cryptTarget } from "./targets/crypt.js";
 export { errorTarget } from "./targets/error.js";
 export { defaultKeyTarget, inlinecryptTarget } from "./targets/inlinecrypt.js";
 export { linearTarget } from "./targets/linear.js";
+export { multipathTarget } from "./targets/multipath.js";
 export { stripedTarget } from "./targets/striped.js";
 export { zeroTarget } from "./targets/zero.js";

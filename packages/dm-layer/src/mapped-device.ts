@@ -9,6 +9,7 @@ import { DmBioMapper } from "./dm-bio.js";
 import { evictFromDevices, newDmCryptoProfile, tableCapabilities } from "./dm-crypto-profile.js";
 import { sameLimits } from "./dm-limits.js";
 import type { DmMapper } from "./dm-mapper.js";
+import { DmRqMapper } from "./dm-rq.js";
 import { DmTable, type DmTableOwner } from "./dm-table.js";
 import { DmFeature } from "./dm-target.js";
 import { EventCounter } from "./event-counter.js";
@@ -43,7 +44,7 @@ export interface SuspendOptions {
 export interface MappedDeviceOptions {
   readonly uuid: string;
   /** All a table needs but what the device itself knows. */
-  readonly tableOwner: Omit<DmTableOwner, "event">;
+  readonly tableOwner: Omit<DmTableOwner, "event" | "runQueue">;
   /** Called once, when it has been removed. */
   readonly onRemoved: () => void;
 }
@@ -80,7 +81,7 @@ export class MappedDevice implements AsyncDisposable {
     this.name = options.tableOwner.name;
     this.uuid = options.uuid;
     this.#layer = options.tableOwner.layer;
-    this.#owner = { ...options.tableOwner, event: () => this.#events.emit() };
+    this.#owner = { ...options.tableOwner, event: () => this.#events.emit(), runQueue: () => this.#mapper?.kick() };
   }
 
   /** The disk. @throws BlkError ENXIO before the first table is loaded. */
@@ -230,7 +231,7 @@ export class MappedDevice implements AsyncDisposable {
     return this.#exclusive(async () => {
       if (this.openCount > 0) throw new BlkError("EBUSY", this.name, `${this.openCount} tables use the device`);
       this.#removed = true;
-      this.#live?.presuspend();
+      this.#live?.presuspend(false);
       this.#mapper?.fail();
       await this.#disk?.close();
       await this.#mapper?.whenIdle();
@@ -289,7 +290,8 @@ export class MappedDevice implements AsyncDisposable {
     this.#disk = new GenDisk({ name, queue: mapper.queue, sectorCount: 0, readOnly });
   }
 
-  #newMapper(_table: DmTable, limits: QueueLimits): DmMapper {
+  #newMapper(table: DmTable, limits: QueueLimits): DmMapper {
+    if (table.requestBased === true) return new DmRqMapper(this.#layer, limits, this.#keys);
     return new DmBioMapper(this.#layer, limits, this.#keys);
   }
 
@@ -300,7 +302,7 @@ export class MappedDevice implements AsyncDisposable {
   }
 
   async #suspend(noflush: boolean): Promise<void> {
-    this.#live?.presuspend();
+    this.#live?.presuspend(noflush);
     this.#mapper?.block(noflush);
     const idle = (await this.#mapper?.whenIdle()) ?? true;
     this.#mapper?.endNoflush();
@@ -316,7 +318,7 @@ export class MappedDevice implements AsyncDisposable {
   /** The device is suspended and idle. Returns the table that was live. @kernel drivers/md/dm.c: dm_swap_table, __bind */
   #swap(table: DmTable): DmTable | null {
     const mapper = this.#mapper!;
-    const limits = table.calculateLimits();
+    const limits = mapper.limitsOf(table.calculateLimits());
     if (!sameLimits(limits, mapper.queue.limits)) mapper.queue.commitLimits(limits);
     this.#updateProfile(mapper, tableCapabilities(table));
     this.disk.setCapacity(table.sectors);

@@ -15,7 +15,7 @@ import {
   type CryptoCapabilitiesOptions,
   type WrappedKeyOps,
 } from "@inlinecrypt/blk-crypto-profile";
-import type { SimDisk } from "@inlinecrypt/blk-sim";
+import type { FaultPlan, SimDisk, SimMedium } from "@inlinecrypt/blk-sim";
 import { referenceEncrypt } from "@inlinecrypt/reference-crypto";
 import { createNodeEngine } from "@inlinecrypt/skcipher/node";
 import { pattern, type Rig, type SubmittedBio } from "./support.js";
@@ -24,7 +24,8 @@ export interface CryptoDiskOptions extends Partial<CryptoCapabilitiesOptions> {
   slotCount?: number;
   wrappedKeys?: Partial<WrappedKeyOps>;
   evictFails?: boolean;
-  latency?: { minMs: number; maxMs: number };
+  medium?: SimMedium;
+  faults?: FaultPlan;
 }
 
 /** A disk that encrypts inline, and what its keyslots hold. */
@@ -37,7 +38,7 @@ export interface CryptoDisk {
 }
 
 export function cryptoDisk(rig: Rig, name: string, options: CryptoDiskOptions = {}): CryptoDisk {
-  const { slotCount = 4, wrappedKeys = {}, evictFails = false, latency, ...capabilities } = options;
+  const { slotCount = 4, wrappedKeys = {}, evictFails = false, medium, faults, ...capabilities } = options;
   const slots = new Array<BlkCryptoKey | null>(slotCount).fill(null);
   const log: string[] = [];
   const profile = new BlkCryptoProfile(rig.layer, {
@@ -62,7 +63,11 @@ export function cryptoDisk(rig: Rig, name: string, options: CryptoDiskOptions = 
     cryptUnits(slots[rq.cryptKeyslot!.slotIndex]!, rq.cryptCtx!.dun, opIsWrite(rq.opf), from, to);
     return BlkStatus.OK;
   };
-  const disk = rig.sim(name, { crypt, ...(latency && { latency }) });
+  const disk = rig.sim(name, {
+    crypt,
+    ...(medium && { medium, bytes: undefined as never }),
+    ...(faults && { faults }),
+  });
   disk.queue.registerCryptoProfile(profile);
   return { disk, profile, slots, log };
 }

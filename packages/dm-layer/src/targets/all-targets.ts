@@ -3,6 +3,7 @@ import { cryptTarget } from "./crypt.js";
 import { errorTarget } from "./error.js";
 import { defaultKeyTarget, inlinecryptTarget } from "./inlinecrypt.js";
 import { linearTarget } from "./linear.js";
+import { multipathTarget } from "./multipath.js";
 import { stripedTarget } from "./striped.js";
 import { zeroTarget } from "./zero.js";
 
@@ -12,6 +13,7 @@ export const allTargets: readonly DmTargetType[] = [
   stripedTarget,
   errorTarget,
   zeroTarget,
+  multipathTarget,
   cryptTarget,
   inlinecryptTarget,
   defaultKeyTarget,

@@ -1,0 +1,385 @@
+import {
+  BlkMqQueue,
+  type BlkRequest,
+  BlkStatus,
+  GenDisk,
+  KEYSLOT_PENDING,
+  ReqFlag,
+  ReqOp,
+} from "@inlinecrypt/blk-core";
+import { blkCryptoEvictKey } from "@inlinecrypt/blk-crypto-profile";
+import { FaultPlan, failEachAllocation, SeededRandom, SimMedium } from "@inlinecrypt/blk-sim";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { ciphertext, cryptBio, cryptoDisk, newKey } from "./crypto-support.js";
+import { pattern, Rig, read, type SubmittedBio } from "./support.js";
+
+let rig: Rig;
+beforeEach(() => {
+  rig = new Rig();
+});
+afterEach(() => rig.close());
+
+const create = (table: string, name = "mp") => rig.run(rig.dm.create({ name, table }));
+const ends = (bios: readonly SubmittedBio[]) => bios.map(({ ends: each }) => each.map(Number).join());
+
+/** Two disks with one medium: two ways to one device. */
+function twoPaths(world = rig) {
+  const medium = new SimMedium({ bytes: 16 * 2 ** 20, blockBytes: 512 });
+  return ["a", "b"].map((name) => {
+    const faults = new FaultPlan(new SeededRandom(name));
+    return { faults, disk: world.sim(name, { medium, bytes: undefined as never, faults }) };
+  }) as [Way, Way];
+}
+interface Way {
+  readonly faults: FaultPlan;
+  readonly disk: ReturnType<Rig["sim"]>;
+}
+
+const TWO_PATHS = "0 1024 multipath 0 0 1 1 round-robin 0 2 1 a 1 b 1";
+
+describe("multipath tables", () => {
+  it("print back as dmsetup does, with a status of groups and paths", async () => {
+    twoPaths();
+    rig.sim("c");
+    const lines = ["0 64 multipath 1 queue_if_no_path 0 2 1 round-robin 0 2 1 a 1 b 1 service-time 0 1 2 c 1 50"];
+    const device = await create(lines[0]!);
+    expect(device.table()).toEqual(lines);
+    expect(device.status()).toEqual(["0 64 multipath 2 0 0 0 2 1 E 0 2 0 a A 0 b A 0 E 0 1 2 c A 0 0 50"]);
+    await device.load(device.table().join("\n"));
+    device.message(0, "fail_path b");
+    device.message(0, "disable_group 2");
+    expect(device.status()).toEqual(["0 64 multipath 2 0 0 0 2 1 E 0 2 0 a A 0 b F 1 D 0 1 2 c A 0 0 50"]);
+    expect(device.eventNr).toBe(2);
+  });
+
+  it.each([
+    ["0 0", "the number of priority groups is missing"],
+    ["1 magic 0 1 1 round-robin 0 1 0 a", "unknown feature"],
+    ["0 1 alua 1 1 round-robin 0 1 0 a", "no hardware handlers"],
+    ["0 0 1 2 round-robin 0 1 0 a", "the first priority group is a decimal number, 1 to 1"],
+    ["0 0 1 1 queue-length 0 1 0 a", "unknown path selector"],
+    ["0 0 1 1 round-robin 0 0 0", "the number of paths"],
+    ["0 0 1 1 round-robin 0 2 1 a 1 b", "path arguments are announced"],
+    ["0 0 1 1 round-robin 0 1 0 ram", "ram takes bios"],
+    ["0 0 1 1 round-robin 0 1 0 part", "a partition"],
+  ])("%s is refused: %s", async (args, message) => {
+    const [a] = twoPaths();
+    rig.ram("ram");
+    rig.devices.set("part", a.disk.disk.partition("part", 0, 1024));
+    await expect(create(`0 64 multipath ${args}`)).rejects.toMatchObject({
+      code: "EINVAL",
+      message: expect.stringContaining(message),
+    });
+  });
+
+  it("a device takes requests or bios for good, and multipath stays multipath, or error", async () => {
+    twoPaths();
+    const device = await create(TWO_PATHS);
+    expect(device.bdev.queue).toBeInstanceOf(BlkMqQueue);
+    await expect(device.load("0 1024 linear a 0")).rejects.toThrow(/takes requests|takes bios/);
+    await device.load("0 1024 error");
+    await rig.run(device.resume());
+    const failed = rig.submit(device.bdev, ReqOp.READ, 0, new Uint8Array(512));
+    rig.executor.runUntilIdle();
+    expect(failed.ends).toEqual([BlkStatus.IOERR]);
+    const linear = await create("0 64 linear a 0", "bios");
+    await expect(linear.load(TWO_PATHS)).rejects.toThrow(/takes bios|takes requests/);
+  });
+});
+
+describe("requests on several paths", () => {
+  it("take turns, and all operations work", async () => {
+    const [a, b] = twoPaths();
+    const { bdev } = await create(TWO_PATHS);
+    const data = pattern(4096);
+    const bios = [0, 64, 128, 192].map((sector) => rig.submit(bdev, ReqOp.WRITE, sector, data));
+    rig.executor.runUntilIdle();
+    bios.push(rig.submit(bdev, ReqOp.DISCARD, 0, 8), rig.submit(bdev, ReqOp.WRITE_ZEROES, 64, 8));
+    rig.executor.runUntilIdle();
+    expect(ends(bios)).toEqual(["0", "0", "0", "0", "0", "0"]);
+    expect([a.disk.seen.writes, b.disk.seen.writes]).toEqual([2, 2]);
+    const back = new Uint8Array(4096);
+    rig.submit(bdev, ReqOp.READ, 128, back);
+    rig.executor.runUntilIdle();
+    expect(back).toEqual(data);
+  });
+
+  it("flushes and FUA writes go down", async () => {
+    const disk = rig.sim("a", { writeCache: true });
+    const { bdev } = await create("0 64 multipath 0 0 1 1 round-robin 0 1 0 a");
+    const bios = [
+      rig.submit(bdev, ReqOp.WRITE | ReqFlag.FUA, 0, pattern(512)),
+      rig.submit(bdev, ReqOp.WRITE | ReqFlag.PREFLUSH, 0, 0),
+    ];
+    rig.executor.runUntilIdle();
+    expect(ends(bios)).toEqual(["0", "0"]);
+    expect(disk.seen.flushes).toBeGreaterThan(0);
+  });
+
+  it("service-time prefers the path with less under way for what it can do", async () => {
+    const [a, b] = twoPaths();
+    const { bdev } = await create("0 4096 multipath 0 0 1 1 service-time 0 2 2 a 1 30 b 1 10");
+    const bios = Array.from({ length: 40 }, (_, index) => rig.submit(bdev, ReqOp.WRITE, index * 64, pattern(4096)));
+    rig.executor.runUntilIdle();
+    expect(new Set(ends(bios))).toEqual(new Set(["0"]));
+    expect([a.disk.seen.writes, b.disk.seen.writes]).toEqual([30, 10]);
+  });
+
+  it("a request that fails on one path succeeds on the other, and the path is failed until it is reinstated", async () => {
+    const [a, b] = twoPaths();
+    const device = await create(TWO_PATHS);
+    const fault = a.faults.add({ status: BlkStatus.TRANSPORT });
+    const event = device.waitEvent(0);
+    const bios = Array.from({ length: 6 }, (_, index) =>
+      rig.submit(device.bdev, ReqOp.WRITE, index * 64, pattern(512)),
+    );
+    rig.executor.runUntilIdle();
+    expect(await event).toBe(1);
+    expect(new Set(ends(bios))).toEqual(new Set(["0"]));
+    expect(device.status()[0]).toContain("A 0 2 0 a F 1 b A 0");
+    expect(b.disk.seen.writes).toBe(6);
+    a.faults.lift(fault);
+    device.message(0, "reinstate_path a");
+    const before = a.disk.seen.writes;
+    for (const sector of [0, 64]) rig.submit(device.bdev, ReqOp.WRITE, sector, pattern(512));
+    rig.executor.runUntilIdle();
+    expect(a.disk.seen.writes).toBe(before + 1);
+  });
+
+  it("errors of the request itself fail no path", async () => {
+    const [a] = twoPaths();
+    const device = await create(TWO_PATHS);
+    a.faults.add({ status: BlkStatus.MEDIUM });
+    const bio = rig.submit(device.bdev, ReqOp.READ, 0, new Uint8Array(512));
+    rig.executor.runUntilIdle();
+    expect(bio.ends).toEqual([BlkStatus.MEDIUM]);
+    expect(device.status()[0]).toContain("a A 0 b A 0");
+  });
+
+  it("groups are used in order, bypassed ones last; switch_group goes where it is told", async () => {
+    twoPaths();
+    rig.sim("c");
+    const device = await create("0 64 multipath 0 0 3 2 round-robin 0 1 0 a round-robin 0 1 0 b round-robin 0 1 0 c");
+    const used: string[] = [];
+    rig.layer.tracepoints.blockRqIssue.subscribe((rq) => used.push(rq.queue.disk!.name));
+    const use = () => {
+      used.length = 0;
+      rig.submit(device.bdev, ReqOp.READ, 0, new Uint8Array(512));
+      rig.executor.runUntilIdle();
+      return used.at(-1);
+    };
+    expect(use()).toBe("b");
+    device.message(0, "disable_group 2");
+    expect(use()).toBe("a");
+    device.message(0, "fail_path a");
+    expect(use()).toBe("c");
+    device.message(0, "fail_path c");
+    expect(use()).toBe("b");
+    device.message(0, "reinstate_path a");
+    device.message(0, "switch_group 1");
+    expect(use()).toBe("a");
+    expect(device.status()[0]).toContain("3 1 A 0 1 0 a A 1 E 0 1 0 b A 0 E 0 1 0 c F 1");
+    expect(() => device.message(0, "switch_group 4")).toThrow(/the group is a decimal number, 1 to 3/);
+    expect(() => device.message(0, "fail_path z")).toThrow(/no path z/);
+    expect(() => device.message(0, "dance")).toThrow(/unknown message/);
+  });
+
+  it("without a path I/O fails; with queue_if_no_path it waits for one, or for the feature to go", async () => {
+    twoPaths();
+    const device = await create(TWO_PATHS);
+    const fail = () => {
+      device.message(0, "fail_path a");
+      device.message(0, "fail_path b");
+    };
+    fail();
+    const failed = rig.submit(device.bdev, ReqOp.READ, 0, new Uint8Array(512));
+    rig.executor.runUntilIdle();
+    expect(failed.ends).toEqual([BlkStatus.IOERR]);
+    device.message(0, "queue_if_no_path");
+    const waiting = rig.submit(device.bdev, ReqOp.READ, 0, new Uint8Array(512));
+    rig.executor.advance(1000);
+    expect(waiting.ends).toEqual([]);
+    device.message(0, "reinstate_path a");
+    rig.executor.advance(5);
+    expect(waiting.ends).toEqual([BlkStatus.OK]);
+    fail();
+    const given = rig.submit(device.bdev, ReqOp.READ, 0, new Uint8Array(512));
+    rig.executor.advance(50);
+    device.message(0, "fail_if_no_path");
+    rig.executor.advance(5);
+    expect(given.ends).toEqual([BlkStatus.IOERR]);
+  });
+
+  it("a noflush suspend keeps what finds no path for the next table", async () => {
+    twoPaths();
+    const disk = rig.sim("c");
+    const device = await create(TWO_PATHS.replace("multipath 0", "multipath 1 queue_if_no_path"));
+    for (const name of ["a", "b"]) device.message(0, `fail_path ${name}`);
+    const waiting = rig.submit(device.bdev, ReqOp.WRITE, 0, pattern(512));
+    rig.executor.advance(10);
+    await rig.run(device.suspend({ noflush: true }));
+    await device.load("0 1024 multipath 0 0 1 1 round-robin 0 1 0 c");
+    await rig.run(device.resume());
+    rig.executor.runUntilIdle();
+    expect(waiting.ends).toEqual([BlkStatus.OK]);
+    expect(read(disk, 0, 512)).toEqual(pattern(512));
+  });
+
+  it("removal ends what waits for a path", async () => {
+    twoPaths();
+    const device = await create(TWO_PATHS.replace("multipath 0", "multipath 1 queue_if_no_path"));
+    for (const name of ["a", "b"]) device.message(0, `fail_path ${name}`);
+    const waiting = rig.submit(device.bdev, ReqOp.WRITE, 0, pattern(512));
+    rig.executor.advance(10);
+    await rig.run(device.remove());
+    expect(waiting.ends).toEqual([BlkStatus.IOERR]);
+  });
+
+  it("a path whose disk has gone is failed", async () => {
+    const [a, b] = twoPaths();
+    const device = await create(TWO_PATHS);
+    await a.disk.close();
+    const bios = [0, 64].map((sector) => rig.submit(device.bdev, ReqOp.WRITE, sector, pattern(512)));
+    rig.executor.runUntilIdle();
+    expect(ends(bios)).toEqual(["0", "0"]);
+    expect(b.disk.seen.writes).toBe(2);
+  });
+
+  it("bios of a request that a path has done before it failed are not done again", async () => {
+    const [, b] = twoPaths();
+    let failing: BlkRequest | null = null;
+    const queue = new BlkMqQueue(rig.layer, {
+      ops: {
+        queueRq: (rq) => {
+          failing = rq;
+          return BlkStatus.OK;
+        },
+      },
+    });
+    rig.devices.set("partly", new GenDisk({ name: "partly", queue, sectorCount: 4096 }).part0);
+    const { bdev } = await create("0 1024 multipath 0 0 1 1 round-robin 0 2 0 partly b");
+    rig.layer.startPlug();
+    const bios = [0, 8, 16].map((sector) => rig.submit(bdev, ReqOp.WRITE, sector, pattern(4096, sector + 1)));
+    rig.layer.finishPlug();
+    failing!.update(BlkStatus.OK, 4096 + 512);
+    failing!.complete(BlkStatus.TRANSPORT);
+    rig.executor.runUntilIdle();
+    expect(ends(bios)).toEqual(["0", "0", "0"]);
+    expect(read(b.disk, 0, 4096)).toEqual(new Uint8Array(4096));
+    expect(read(b.disk, 8, 4096)).toEqual(pattern(4096, 9));
+    expect(read(b.disk, 16, 4096)).toEqual(pattern(4096, 17));
+  });
+});
+
+describe("encrypted requests", () => {
+  it("[DM-17] the clone carries the context and takes a slot of the lower queue; the upper request has none", async () => {
+    const a = cryptoDisk(rig, "a");
+    const { bdev } = await create("0 1024 multipath 0 0 1 1 round-robin 0 1 0 a");
+    const seen: [string, unknown, unknown][] = [];
+    rig.layer.tracepoints.blockRqIssue.subscribe((rq) => {
+      seen.push([rq.queue.disk!.name, rq.cryptKeyslot?.slotIndex ?? null, rq.cryptCtx!.key]);
+    });
+    const key = newKey();
+    const data = pattern(4096);
+    const write = cryptBio(rig, bdev, ReqOp.WRITE, 8, data, key, 21n).submit();
+    rig.executor.runUntilIdle();
+    expect(write.ends).toEqual([BlkStatus.OK]);
+    expect(seen).toEqual([
+      ["mp", null, key],
+      ["a", 0, key],
+    ]);
+    expect(read(a.disk, 8, 4096)).toEqual(ciphertext(data, key, 21n));
+    expect(a.profile.slotTable()[0]!.references).toBe(0);
+    await rig.run(blkCryptoEvictKey(bdev, key));
+    expect(a.slots[0]).toBeNull();
+  });
+
+  it("[DM-17] a path that fails under encrypted load leaks no slot, and the data is right", async () => {
+    const medium = new SimMedium({ bytes: 16 * 2 ** 20, blockBytes: 512 });
+    const faults = new FaultPlan(new SeededRandom(3));
+    const disks = [cryptoDisk(rig, "a", { medium, faults }), cryptoDisk(rig, "b", { medium })];
+    const { bdev } = await create("0 4096 multipath 0 0 1 1 round-robin 0 2 0 a b");
+    faults.add({ status: BlkStatus.TRANSPORT, oneIn: 2 });
+    const key = newKey();
+    const writes = Array.from({ length: 16 }, (_, index) =>
+      cryptBio(rig, bdev, ReqOp.WRITE, index * 64, pattern(4096, index), key, BigInt(index * 64)).submit(),
+    );
+    rig.executor.runUntilIdle();
+    expect(new Set(ends(writes))).toEqual(new Set(["0"]));
+    expect(rig.dm.get("mp").status()[0]).toContain("a F 1 b A 0");
+    for (let index = 0; index < 16; index++) {
+      const stored = read(disks[1]!.disk, index * 64, 4096);
+      expect(stored).toEqual(ciphertext(pattern(4096, index), key, BigInt(index * 64)));
+    }
+    expect(disks.map(({ profile }) => profile.slotTable()[0]!.references)).toEqual([0, 0]);
+    expect(disks.map(({ slots }) => slots[0])).toEqual([key, key]);
+  });
+
+  it("[DM-18] without a context for the clone the request is offered again", async () => {
+    const failed = await failEachAllocation(async (faults) => {
+      const world = new Rig({ failAlloc: faults.failAlloc });
+      const { disk } = cryptoDisk(world, "a");
+      const table = "0 1024 multipath 0 0 1 1 round-robin 0 1 0 a";
+      const { bdev } = await world.run(world.dm.create({ name: "mp", table }));
+      const key = newKey();
+      const writes = [0, 64, 128].map((sector) => {
+        const submitted = world.bio(bdev, ReqOp.WRITE, sector, pattern(512));
+        // The first may be the one that is made to fail.
+        const { bio } = submitted;
+        if (!bio.setCryptCtx(key, new Uint32Array(8))) bio.setCryptCtx(key, new Uint32Array(8));
+        return submitted.submit();
+      });
+      world.executor.runUntilIdle();
+      expect(ends(writes)).toEqual(["0", "0", "0"]);
+      expect(read(disk, 64, 512)).toEqual(ciphertext(pattern(512), key, 0n));
+      await world.close();
+    });
+    expect(failed).toBeGreaterThan(5);
+  });
+
+  it("[DM-18] RESOURCE on insertion requeues, any other status ends the request with it", async () => {
+    const a = cryptoDisk(rig, "a");
+    const { bdev } = await create("0 1024 multipath 0 0 1 1 round-robin 0 1 0 a");
+    const faults = new FaultPlan(new SeededRandom(1));
+    const refusing = rig.sim("refusing", { faults });
+    faults.add({ status: BlkStatus.DEV_RESOURCE, times: 2 });
+    const other = await create("0 1024 multipath 0 0 1 1 round-robin 0 1 0 refusing", "other");
+    const waits = rig.submit(other.bdev, ReqOp.WRITE, 0, pattern(512));
+    rig.executor.runUntilIdle();
+    expect(waits.ends).toEqual([BlkStatus.OK]);
+    expect([refusing.seen.writes, refusing.queue.inFlight]).toEqual([1, 0]);
+    refusing.powerCut();
+    const offline = rig.submit(other.bdev, ReqOp.WRITE, 0, pattern(512));
+    rig.executor.runUntilIdle();
+    expect(offline.ends).toEqual([BlkStatus.OFFLINE]);
+    const key = newKey();
+    a.profile.getKeyslot = () => BlkStatus.TIMEOUT;
+    const refused = cryptBio(rig, bdev, ReqOp.WRITE, 0, pattern(512), key, 0n).submit();
+    rig.executor.runUntilIdle();
+    expect(refused.ends).toEqual([BlkStatus.TIMEOUT]);
+  });
+
+  it("[DM-19] the clone waits for a slot of the lower queue without holding up the dispatch of others", async () => {
+    const a = cryptoDisk(rig, "a", { slotCount: 1 });
+    const { bdev } = await create("0 1024 multipath 0 0 1 1 round-robin 0 1 0 a");
+    const results: number[] = [];
+    const getKeyslot = a.profile.getKeyslot.bind(a.profile);
+    a.profile.getKeyslot = (waiter) => {
+      const result = getKeyslot(waiter);
+      results.push(result);
+      return result;
+    };
+    const keys = [newKey(1), newKey(2), newKey(3)];
+    const writes = keys.map((key, index) =>
+      cryptBio(rig, bdev, ReqOp.WRITE, index * 64, pattern(512), key, 0n).submit(),
+    );
+    const plain = rig.submit(bdev, ReqOp.WRITE, 512, pattern(512));
+    expect(results).toEqual([BlkStatus.OK, KEYSLOT_PENDING, KEYSLOT_PENDING]);
+    expect(a.disk.queue.hctxs[0]!.inFlight).toBe(2);
+    rig.executor.runUntilIdle();
+    expect(ends([...writes, plain])).toEqual(["0", "0", "0", "0"]);
+    keys.forEach((key, index) => {
+      expect(read(a.disk, index * 64, 512)).toEqual(ciphertext(pattern(512), key, 0n));
+    });
+  });
+});
