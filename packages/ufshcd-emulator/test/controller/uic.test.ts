@@ -122,6 +122,20 @@ describe("UIC commands", () => {
     expect(host.read(hw.Reg.HCS) & LINK).toBe(LINK);
   });
 
+  for (const [name, command] of [
+    ["DME_RESET", UicCommand.DME_RESET],
+    ["DME_ENDPOINTRESET", UicCommand.DME_ENDPOINTRESET],
+  ] as const) {
+    it(`${name} drops what is in the device`, () => {
+      const medium = new HeldMedium(1 << 20);
+      const host = new TestHost({ medium }).up();
+      host.scsi({ cdb: cdb.read10(0, 1), dataInBytes: 4096 });
+      host.uic(command);
+      medium.release();
+      expect([host.isPending(0), host.answer(0).ocs]).toEqual([true, hw.Ocs.INVALID_COMMAND_STATUS]);
+    });
+  }
+
   it("a link starts up only when the medium has let go of what a reset gave up", () => {
     const medium = new HeldMedium(1 << 20);
     const host = new TestHost({ medium }).up();
