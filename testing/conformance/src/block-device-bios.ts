@@ -21,6 +21,7 @@ export function describeBios(options: BlockDeviceSuiteOptions): void {
     it("with several vectors, cut anywhere", async () => {
       const data = pattern(64 * 1024, 1);
       await roundTrip(fixture.device.bdev, data, [4096, 512, 1024, 8192], [512, 512, 512, 16384]);
+      if (fixture.device.bdev.queue.limits.dmaAlignmentBytes > 1) return;
       await roundTrip(fixture.device.bdev, data, [100, 412, 4095, 1], [4097, 3]);
     });
 
