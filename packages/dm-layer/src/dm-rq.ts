@@ -75,7 +75,7 @@ export class DmRqMapper implements DmMapper {
   }
 
   setTable(table: DmTable | null): void {
-    this.#target = table?.entries[0]!.target ?? null;
+    this.#target = table?.entries[0]?.target ?? null;
   }
 
   /** What targets give back waits in the queue in any case. */

@@ -72,7 +72,12 @@ describe("inlinecrypt", () => {
     const { disk, slots } = cryptoDisk(rig, "ufs");
     const options = "2 sector_size:4096 iv_large_sectors";
     const { bdev } = await create(`0 8 zero\n8 64 inlinecrypt aes-xts-plain64 ${KEY} 80 ufs 128 ${options}`);
-    expect(bdev.queue.limits).toMatchObject({ logicalBlockBytes: 4096, physicalBlockBytes: 4096, ioMinBytes: 4096 });
+    expect(bdev.queue.limits).toMatchObject({
+      logicalBlockBytes: 4096,
+      physicalBlockBytes: 4096,
+      ioMinBytes: 4096,
+      dmaAlignmentBytes: 4096,
+    });
     const data = pattern(8192);
     const write = rig.submit(bdev, ReqOp.WRITE, 24, data);
     rig.executor.runUntilIdle();

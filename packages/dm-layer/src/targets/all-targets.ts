@@ -1,6 +1,8 @@
 import type { DmTargetType } from "../dm-target.js";
 import { cryptTarget } from "./crypt.js";
+import { delayTarget } from "./delay.js";
 import { errorTarget } from "./error.js";
+import { flakeyTarget } from "./flakey.js";
 import { defaultKeyTarget, inlinecryptTarget } from "./inlinecrypt.js";
 import { linearTarget } from "./linear.js";
 import { multipathTarget } from "./multipath.js";
@@ -13,6 +15,8 @@ export const allTargets: readonly DmTargetType[] = [
   stripedTarget,
   errorTarget,
   zeroTarget,
+  delayTarget,
+  flakeyTarget,
   multipathTarget,
   cryptTarget,
   inlinecryptTarget,

@@ -135,8 +135,10 @@ class InlinecryptTarget implements DmTarget {
     visit(this.#dev.bdev, this.#start, this.#spec.sectors);
   }
 
+  /** Memory that is not aligned to the unit cannot be encrypted inline, so upper layers have to know. */
   ioHints(limits: QueueLimits): QueueLimits {
-    return limitsForUnits(limits, this.#options.sectorBytes);
+    const hinted = limitsForUnits(limits, this.#options.sectorBytes);
+    return { ...hinted, dmaAlignmentBytes: Math.max(hinted.dmaAlignmentBytes, hinted.logicalBlockBytes) };
   }
 
   /** The kind of key is an option again, so that the constructor takes what this prints. */
