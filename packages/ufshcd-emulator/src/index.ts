@@ -3,6 +3,8 @@
  *
  * @packageDocumentation
  */
+
+export { BlockDeviceMedium } from "./block-device-medium.js";
 export { CqhciDisk, type CqhciDiskOptions } from "./cqhci/cqhci-disk.js";
 export { CqhciHost, type CqhciHostOptions } from "./cqhci/cqhci-host.js";
 export { ExecutorClock } from "./executor-clock.js";

@@ -1,0 +1,68 @@
+import { BlkStatus, BlockLayer, HostExecutor } from "@inlinecrypt/blk-core";
+import { SimExecutor } from "@inlinecrypt/blk-core/sim-executor";
+import { RamDisk } from "@inlinecrypt/blk-drivers";
+import { FaultPlan, SeededRandom, SimDisk, type SimDiskOptions } from "@inlinecrypt/blk-sim";
+import { blockDeviceSuite, MIN_DEVICE_BYTES } from "@inlinecrypt/conformance";
+import { BlockDeviceMedium, createUfsDisk } from "@inlinecrypt/ufshcd-emulator";
+import { describe, expect, it } from "vitest";
+
+blockDeviceSuite("a UFS disk on another block device", {
+  discardZeroes: true,
+  randomRuns: 30,
+  async setup({ readOnly }) {
+    const layer = new BlockLayer({ executor: new HostExecutor() });
+    const ram = new RamDisk(layer, { bytes: MIN_DEVICE_BYTES });
+    const disk = await createUfsDisk({ layer, backing: new BlockDeviceMedium(ram.bdev), readOnly });
+    return {
+      layer,
+      bdev: disk.bdev,
+      readMedium: (byteOffset, into) => ram.readMedium(byteOffset, into),
+      async teardown() {
+        await disk.close();
+        await ram.close();
+      },
+    };
+  },
+});
+
+describe("a medium on a block device", () => {
+  function mediumOf(limits: SimDiskOptions["limits"] = {}): {
+    executor: SimExecutor;
+    medium: BlockDeviceMedium;
+    plan: FaultPlan;
+  } {
+    const executor = new SimExecutor();
+    const layer = new BlockLayer({ executor });
+    const random = new SeededRandom(1);
+    const plan = new FaultPlan(random);
+    const sim = new SimDisk(layer, { bytes: 1 << 20, random, faults: plan, limits });
+    return { executor, medium: new BlockDeviceMedium(sim.bdev), plan };
+  }
+
+  it("does any number of operations, some at a time", () => {
+    const { executor, medium } = mediumOf();
+    const results: boolean[] = [];
+    for (let block = 0; block < 100; block++) {
+      medium.write(block * 4096, new Uint8Array(4096).fill(block), (ok) => results.push(ok));
+    }
+    while (executor.step());
+    expect(results).toEqual(new Array(100).fill(true));
+    const last = new Uint8Array(4096);
+    medium.read(99 * 4096, last, (ok) => results.push(ok));
+    while (executor.step());
+    expect(last.every((byte) => byte === 99)).toBe(true);
+  });
+
+  it("tells of an operation that failed", () => {
+    const { executor, medium, plan } = mediumOf();
+    plan.add({ status: BlkStatus.MEDIUM });
+    const results: boolean[] = [];
+    medium.read(0, new Uint8Array(4096), (ok) => results.push(ok));
+    while (executor.step());
+    expect(results).toEqual([false]);
+  });
+
+  it("needs a device that can write zeroes", () => {
+    expect(() => mediumOf({ maxWriteZeroesSectors: 0 })).toThrow(/cannot write zeroes/);
+  });
+});
