@@ -1,4 +1,5 @@
 import { cmac } from "@noble/ciphers/aes.js";
+import { secretBytes } from "./secret-bytes.js";
 
 /** Length of the key that the KDF starts from: AES-256. */
 export const ROOT_KEY_BYTES = 32;
@@ -28,12 +29,16 @@ function kdf(rootKey: Uint8Array, kdfContext: readonly number[], out: Uint8Array
   const input = new Uint8Array([0, 0, 0, 0, ...LABEL, 0, ...kdfContext, 0, 0, 0, 0]);
   const view = new DataView(input.buffer);
   view.setUint32(input.length - 4, out.length * 8);
+  const block = secretBytes(CMAC_BYTES);
   for (let done = 0, counter = 1; done < out.length; done += CMAC_BYTES, counter++) {
     view.setUint32(0, counter);
-    const block = cmac(input, rootKey);
+    const mac = cmac.create(rootKey).update(input);
+    // Not `digest`, which returns an array in V8's heap.
+    mac.digestInto(block);
+    mac.destroy();
     out.set(block.subarray(0, out.length - done), done);
-    block.fill(0);
   }
+  block.fill(0);
 }
 
 function context(name: string, zeroes: number, tail: readonly number[], lastZeroes: number): readonly number[] {
