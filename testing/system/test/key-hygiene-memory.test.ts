@@ -2,8 +2,9 @@ import { randomBytes } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { type CryptoModeName, cryptoModeByName } from "@inlinecrypt/blk-crypto-profile";
+import { hwKdf } from "@inlinecrypt/reference-crypto";
 import { beforeAll, describe, expect, it } from "vitest";
-import { needlesOf } from "./key-hygiene/needles.js";
+import { needlesOf, needlesOfSecret } from "./key-hygiene/needles.js";
 import type { Results, ScenarioName, TrialPlan } from "./key-hygiene/scenarios.js";
 import { run } from "./support/programs.js";
 import { Scratch } from "./support/serve.js";
@@ -33,11 +34,12 @@ const TRIALS: readonly Trial[] = [
   { title: "a stack with a key file", scenario: "wholeStack", mode: "AES-256-XTS" },
   { title: "a stack with a key file in hex", scenario: "wholeStack", mode: "AES-256-XTS", hexFile: true },
   { title: "a key that garbage collection moves", scenario: "keyAlone", mode: "AES-256-XTS" },
+  { title: "a wrapped key", scenario: "wrappedKey", mode: "AES-256-XTS" },
   { title: "a key file that is refused", scenario: "refusedKey", mode: "AES-256-XTS", equalHalves: true },
 ];
 
-function newKey({ mode, equalHalves }: Trial): Buffer {
-  const key = randomBytes(cryptoModeByName(mode).keyBytes);
+function newKey({ scenario, mode, equalHalves }: Trial): Buffer {
+  const key = randomBytes(scenario === "wrappedKey" ? 32 : cryptoModeByName(mode).keyBytes);
   if (equalHalves) key.copy(key, key.length / 2, 0, key.length / 2);
   return key;
 }
@@ -50,7 +52,8 @@ async function resultsOf(engine: string): Promise<Results> {
     const key = newKey(trial);
     const keyFile = scratch.path(`key${index}`);
     writeFileSync(keyFile, hexFile ? key.toString("hex") : key, { mode: 0o600 });
-    return { scenario, mode, keyFile, needles: needlesOf(key, mode) };
+    const derived = scenario === "wrappedKey" ? needlesOfSecret("inline key", hwKdf.inlineEncryptionKey(key)) : [];
+    return { scenario, mode, keyFile, needles: [...needlesOf(key, mode), ...derived] };
   });
   writeFileSync(scratch.path("plans"), JSON.stringify(plans));
   const args = [...nodeArgs, scenarios, engine, scratch.path("plans")];

@@ -12,6 +12,7 @@ import {
   type CryptoModeName,
   cryptoModeByName,
 } from "@inlinecrypt/blk-crypto-profile";
+import { EmulatedWrappedKeys } from "@inlinecrypt/blk-crypto-profile/emulated-wrapped-keys";
 import { RamDisk } from "@inlinecrypt/blk-drivers";
 import type { SkcipherEngine } from "@inlinecrypt/skcipher";
 import { createNodeEngine, createNodeWorkerEngine } from "@inlinecrypt/skcipher/node";
@@ -103,6 +104,26 @@ async function cipherAlone({ engine, mode, keyFile, scan }: Trial): Promise<void
   scan("cleared");
 }
 
+/** A wrapped key: the file holds what is imported, and the hardware derives what the cipher gets. */
+async function wrappedKey({ engine, mode, keyFile, scan }: Trial): Promise<void> {
+  const hardware = new EmulatedWrappedKeys();
+  const [ltKey, ephKey] = [new Uint8Array(60), new Uint8Array(60)];
+  const rawKey = readFile(keyFile, 32);
+  await hardware.llOps.importKey(rawKey, ltKey);
+  rawKey.fill(0);
+  await hardware.llOps.prepareKey(ltKey, ephKey);
+  const cipher = engine.alloc(mode.cipher);
+  const inlineKey = hardware.unwrapInlineKey(ephKey);
+  cipher.setKey(inlineKey);
+  inlineKey.fill(0);
+  await hardware.llOps.deriveSwSecret(ephKey, new Uint8Array(32));
+  moveHeap();
+  scan("in use");
+  cipher.clear();
+  hardware[Symbol.dispose]();
+  scan("cleared");
+}
+
 /** A key that is refused when it is loaded. */
 async function refusedKey({ engine, mode, keyFile, scan }: Trial): Promise<void> {
   const refusal = await buildStack(
@@ -118,25 +139,31 @@ async function refusedKey({ engine, mode, keyFile, scan }: Trial): Promise<void>
   scan("refused");
 }
 
-export type ScenarioName = "wholeStack" | "keyLife" | "keyAlone" | "cipherAlone" | "refusedKey";
+export type ScenarioName = "wholeStack" | "keyLife" | "keyAlone" | "cipherAlone" | "wrappedKey" | "refusedKey";
 
 const scenarios: Readonly<Record<ScenarioName, (trial: Trial) => Promise<void>>> = {
   wholeStack,
   keyLife,
   keyAlone,
   cipherAlone,
+  wrappedKey,
   refusedKey,
 };
 
 /** Reads the file of a raw key past everything that is under test, and leaves nothing behind. */
 function readKey(keyFile: string, mode: CryptoMode, dataUnitBytes: number): BlkCryptoKey {
-  const bytes = new Uint8Array(new ArrayBuffer(mode.keyBytes));
-  const file = openSync(keyFile, "r");
-  readSync(file, bytes);
-  closeSync(file);
+  const bytes = readFile(keyFile, mode.keyBytes);
   const key = new BlkCryptoKey({ mode, bytes, dataUnitBytes, dunBytes: 8 });
   bytes.fill(0);
   return key;
+}
+
+function readFile(path: string, bytes: number): Uint8Array {
+  const content = new Uint8Array(new ArrayBuffer(bytes));
+  const file = openSync(path, "r");
+  readSync(file, content);
+  closeSync(file);
+  return content;
 }
 
 /** Small and large I/O, in both directions; with threads, until they take part. */
