@@ -132,7 +132,7 @@ export class UicUnit {
   #get(attributes: UniproAttributes): void {
     const arg1 = this.#core.registers.get(Reg.UCMDARG1);
     const result = this.#reach(attributes, attributes.check(uicAttr(arg1), uicSelector(arg1)));
-    const value = result === UicResult.SUCCESS ? attributes.get(uicAttr(arg1), uicSelector(arg1))! : 0;
+    const value = result === UicResult.SUCCESS ? attributes.get(uicAttr(arg1), uicSelector(arg1)) : 0;
     this.#core.registers.set(Reg.UCMDARG3, value);
     this.#end(result);
   }

@@ -54,9 +54,8 @@ export class UniproAttributes {
     this.reset();
   }
 
-  /** The value of an attribute; undefined when there is none of that number and selector. */
-  get(attr: number, selector = 0): number | undefined {
-    if (this.check(attr, selector) !== UicResult.SUCCESS) return undefined;
+  /** The value of an attribute that passed {@link UniproAttributes.check}. */
+  get(attr: number, selector = 0): number {
     return this.#values.get(keyOf(attr, selector)) ?? 0;
   }
 
@@ -81,8 +80,8 @@ export class UniproAttributes {
     const lanes = [UniproAttr.PA_ACTIVETXDATALANES, UniproAttr.PA_ACTIVERXDATALANES];
     const gears = [UniproAttr.PA_TXGEAR, UniproAttr.PA_RXGEAR];
     return (
-      lanes.every((attr) => this.get(attr)! >= 1 && this.get(attr)! <= LANES) &&
-      gears.every((attr) => this.get(attr)! >= 1 && this.get(attr)! <= MAX_HS_GEAR)
+      lanes.every((attr) => this.get(attr) >= 1 && this.get(attr) <= LANES) &&
+      gears.every((attr) => this.get(attr) >= 1 && this.get(attr) <= MAX_HS_GEAR)
     );
   }
 

@@ -78,6 +78,20 @@ describe("a medium that takes its time", () => {
     expect(host.answer(0, 4096).data).toEqual(new Uint8Array(4096));
   });
 
+  for (const [name, command, bytes] of [
+    ["read", { cdb: cdb.read10(0, 64), dataInBytes: 0x4_0000 }, 1024],
+    ["write", { cdb: cdb.write10(0, 256), dataOut: new Uint8Array(0x10_0000) }, 4096],
+  ] as const) {
+    it(`a PRDT that shrinks during a ${name} ends it with OCS 2`, () => {
+      const { host, medium } = slowHost();
+      host.scsi({ ...command, segments: new Array(256).fill(bytes) });
+      const prdt = host.memory.at(host.commandAddress(0) + 0x400, 256 * hw.PRDT_ENTRY_BYTES);
+      for (let entry = 64; entry < 256; entry++) hw.writeU32Le(prdt, entry * hw.PRDT_ENTRY_BYTES + 12, 3);
+      medium.release();
+      expect(host.answer(0).ocs).toBe(hw.Ocs.INVALID_PRDT_ATTR);
+    });
+  }
+
   it("that calls back twice does no harm", () => {
     const { host, medium } = slowHost();
     host.scsi({ cdb: cdb.read10(0, 1), dataInBytes: 4096 });

@@ -16,6 +16,7 @@ describe("HCE", () => {
     host.write(hw.Reg.UTRIACR, 0x8100_0505);
     host.write(hw.Reg.AHIT, 0x1234);
     host.uic(UicCommand.DME_SET, hw.uicMib(UniproAttr.PA_TXGEAR), 3);
+    host.uic(UicCommand.DME_SET, hw.uicMib(0xd041), 8191);
     expect(host.irq).toBe(true);
     host.write(hw.Reg.HCE, 0);
     expect(host.irq).toBe(false);
@@ -24,6 +25,7 @@ describe("HCE", () => {
     }
     host.enable();
     expect(host.uic(UicCommand.DME_GET, hw.uicMib(UniproAttr.PA_TXGEAR)).value).toBe(1);
+    expect(host.uic(UicCommand.DME_GET, hw.uicMib(0xd041)).value).toBe(0);
   });
 
   it("a reset while enabling wins", () => {

@@ -64,7 +64,6 @@ export class ScsiTask {
   good(): void {
     this.phase = TaskPhase.DONE;
     this.status = ScsiStatus.GOOD;
-    this.senseCode = Sense.NO_SENSE;
   }
 
   /** Ends with CHECK CONDITION. */
