@@ -56,6 +56,13 @@ export function parseDataUnitBytes(text: string): number {
   return bytes;
 }
 
+/** Keyslots of a crypto engine, 1 to 32. @throws ValueError */
+export function parseKeyslots(text: string): number {
+  const count = Number(text);
+  if (Number.isInteger(count) && count >= 1 && count <= 32) return count;
+  throw new ValueError("expected a number of keyslots from 1 to 32");
+}
+
 /** A data unit number, decimal or with 0x; how many bits a mode takes is checked with the mode. @throws ValueError */
 export function parseDun(text: string): bigint {
   if (!/^(\d{1,78}|0x[0-9a-f]{1,64})$/i.test(text)) {

@@ -89,10 +89,35 @@ describe("what is wrong in a stack file is told with line, column and what was e
     ],
     [
       "an unknown driver",
-      `${top}  d:\n    driver: ufs`,
-      ['4:13 devices.d.driver: unknown driver "ufs", expected loop or ram'],
+      `${top}  d:\n    driver: zfs`,
+      ['4:13 devices.d.driver: unknown driver "zfs", expected loop, ram, ufs or dm'],
     ],
-    ["no driver", `${top}  d: { size: 1M }`, ["3:6 devices.d.driver: expected a device with a driver: loop or ram"]],
+    [
+      "no driver",
+      `${top}  d: { size: 1M }`,
+      ["3:6 devices.d.driver: expected a device with a driver: loop, ram, ufs or dm"],
+    ],
+    [
+      "a UFS disk of no size",
+      `${top}  d: { driver: ufs }`,
+      ["3:6 devices.d: expected a size (in memory), a backing (a file), or both"],
+    ],
+    [
+      "too many keyslots",
+      `${top}  d: { driver: ufs, size: 1M, keyslots: 33 }`,
+      ["3:41 devices.d.keyslots: expected a number of keyslots from 1 to 32, found 33"],
+    ],
+    [
+      "a data unit size that is none",
+      `${top}  d: { driver: ufs, size: 1M, dataUnitSizes: [4096, 5000] }`,
+      ["3:53 devices.d.dataUnitSizes[1]: expected a power of two from 512 to 65536, found 5000"],
+    ],
+    ["an empty table", `${top}  d: { driver: dm, table: [] }`, ["3:27 devices.d.table: expected at least one line"]],
+    [
+      "a table that is no list",
+      `${top}  d: { driver: dm, table: "0 8 zero" }`,
+      ['3:27 devices.d.table: expected a list of table lines, found "0 8 zero"'],
+    ],
     ["no file", `${top}  d: { driver: loop }`, ["3:6 devices.d.file: expected the path of a file; it is missing"]],
     [
       "an empty file name",

@@ -12,6 +12,7 @@ import { packageVersion } from "../version.js";
 import { type CommandIo, wantsColor } from "./command-io.js";
 import type { CryptFlags } from "./crypt.js";
 import type { DemoFlags } from "./demo.js";
+import type { DmView } from "./dm.js";
 import { examples } from "./examples.js";
 import type { ServeFlags } from "./serve.js";
 
@@ -37,6 +38,7 @@ export function createProgram(io: CommandIo, json: boolean): Command {
   addCrypt(program, io);
   addEngines(program, io);
   addSysfs(program, io);
+  addDm(program, io);
   addDemo(program, io);
   return program;
 }
@@ -114,6 +116,22 @@ function addSysfs(program: Command, io: CommandIo): void {
     .action(async (stack: string, flags: { json?: boolean }) => {
       const { sysfs } = await import("./sysfs.js");
       await sysfs(io, stack, flags.json ?? false);
+    });
+}
+
+function addDm(program: Command, io: CommandIo): void {
+  program
+    .command("dm")
+    .summary("show the tables or the status of a stack's mapped devices")
+    .description(
+      "Shows the tables of a stack's mapped devices, or the status of their targets, as dmsetup prints them.",
+    )
+    .addArgument(new Argument("<view>", "what of them").choices(["table", "status"]))
+    .argument("<stack>", "stack file (YAML)")
+    .option("--json", "as JSON")
+    .action(async (view: DmView, stack: string, flags: { json?: boolean }) => {
+      const { dm } = await import("./dm.js");
+      await dm(io, view, stack, flags.json ?? false);
     });
 }
 

@@ -1,16 +1,16 @@
 import type { BlockDevice } from "@inlinecrypt/blk-core";
 import { formatSysfs, queueCryptoSysfs } from "@inlinecrypt/blk-crypto-profile";
 import { buildStack } from "../stack/build-stack.js";
-import type { DeviceDefinition, StackDefinition } from "../stack/stack-definition.js";
+import { devicesForReading } from "../stack/devices-for-reading.js";
 import { loadStackFile } from "../stack/stack-file.js";
 import type { CommandIo } from "./command-io.js";
 
 /**
- * `inlinecrypt sysfs`: what each device of a stack can encrypt by itself. Only devices are opened, for reading: no keys are
- * read, nothing is served, created or changed.
+ * `inlinecrypt sysfs`: what each device of a stack can encrypt by itself. Only devices are opened, for reading: nothing
+ * is served, created or changed, and no keys are read but those that tables name.
  */
 export async function sysfs(io: CommandIo, stackFile: string, json: boolean): Promise<void> {
-  const stack = await buildStack(onlyDevices(await loadStackFile(stackFile)));
+  const stack = await buildStack(devicesForReading(await loadStackFile(stackFile)));
   try {
     io.stdout.write(json ? cryptoFilesJson(stack.devices) : cryptoFilesText(stack.devices));
   } finally {
@@ -36,14 +36,4 @@ export function cryptoFilesJson(devices: ReadonlyMap<string, BlockDevice>): stri
     return [name, files && Object.fromEntries([...files].map(([path, read]) => [path, read().trimEnd()]))];
   });
   return `${JSON.stringify({ devices: Object.fromEntries(shown) })}\n`;
-}
-
-function onlyDevices({ version, devices }: StackDefinition): StackDefinition {
-  const opened = Object.entries(devices).map(([name, device]) => [name, forReading(device)]);
-  return { version, cryptoFallback: false, devices: Object.fromEntries(opened) };
-}
-
-/** A file that does not exist is not created. */
-function forReading(device: DeviceDefinition): DeviceDefinition {
-  return device.driver === "loop" ? { ...device, readOnly: true } : device;
 }

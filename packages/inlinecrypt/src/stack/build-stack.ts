@@ -1,6 +1,7 @@
 import { type BlockDevice, BlockLayer, HostExecutor, type Tracer, Volume } from "@inlinecrypt/blk-core";
 import { BlkCryptoFallback } from "@inlinecrypt/blk-crypto-fallback";
 import type { BlkCryptoKey, KeyslotInfo } from "@inlinecrypt/blk-crypto-profile";
+import { DeviceMapper, type MappedDevice } from "@inlinecrypt/dm-layer";
 import type { NbdEvent } from "@inlinecrypt/nbd";
 import type { SkcipherEngine } from "@inlinecrypt/skcipher";
 import { chooseEngine } from "../engines.js";
@@ -8,6 +9,7 @@ import { openDevice } from "./open-device.js";
 import { openKeys } from "./open-keys.js";
 import { serveExports } from "./serve-exports.js";
 import type { StackDefinition } from "./stack-definition.js";
+import { TableKeys } from "./table-keys.js";
 import { Unwinder } from "./unwinder.js";
 
 export interface StackOptions {
@@ -40,6 +42,8 @@ export interface StackExport extends StackVolume {
 /** A running stack. Everything in it ends with it. */
 export interface Stack extends AsyncDisposable {
   readonly devices: ReadonlyMap<string, BlockDevice>;
+  /** Those of `devices` that have a table. */
+  readonly mappedDevices: readonly MappedDevice[];
   readonly volumes: ReadonlyMap<string, StackVolume>;
   /** In the definition's order. */
   readonly exports: readonly StackExport[];
@@ -72,24 +76,50 @@ export async function buildStack(definition: StackDefinition, options: StackOpti
 }
 
 async function build(definition: StackDefinition, options: StackOptions, unwinder: Unwinder): Promise<Stack> {
-  const engine = definition.cryptoFallback === false ? null : (options.engine ?? chooseEngine());
+  const chosenEngine = (): SkcipherEngine => options.engine ?? chooseEngine();
+  const engine = definition.cryptoFallback === false ? null : chosenEngine();
   const fallback = engine && newFallback(engine, unwinder);
   const layer = newLayer(fallback, options);
-  const devices = new Map<string, BlockDevice>();
-  for (const [name, device] of Object.entries(definition.devices)) {
-    devices.set(name, await openDevice(layer, name, device, unwinder));
-  }
+  const { devices, mapper } = await openDevices(definition, layer, () => engine ?? chosenEngine(), unwinder);
   const keys = await openKeys(definition, devices, engine, options, unwinder);
   const volumes = openVolumes(definition, devices, keys);
   const exports = await serveExports(definition.exports ?? [], volumes, options, unwinder);
   return {
     devices,
+    mappedDevices: mapper.devices(),
     volumes,
     exports,
     fallbackSlotTable: () => fallback?.slotTable() ?? [],
     close: () => unwinder.unwind(),
     [Symbol.asyncDispose]: () => unwinder.unwind(),
   };
+}
+
+/** Bottom-up: a device may use those before it. */
+async function openDevices(
+  definition: StackDefinition,
+  layer: BlockLayer,
+  engine: () => SkcipherEngine,
+  unwinder: Unwinder,
+): Promise<{ devices: Map<string, BlockDevice>; mapper: DeviceMapper }> {
+  const devices = new Map<string, BlockDevice>();
+  using tableKeys = await TableKeys.read(definition);
+  const mapper = new DeviceMapper({
+    layer,
+    device: (name) => devices.get(name) ?? null,
+    ...(hasTables(definition) && { skcipherEngine: engine() }),
+    keyringKey: (type, description) => tableKeys.payload(type, description),
+  });
+  const context = { layer, mapper, engine, unwinder };
+  for (const [name, device] of Object.entries(definition.devices)) {
+    devices.set(name, await openDevice(context, name, device));
+  }
+  return { devices, mapper };
+}
+
+/** Without any, no engine is needed for their targets: choosing one takes a while. */
+function hasTables({ devices }: StackDefinition): boolean {
+  return Object.values(devices).some(({ driver }) => driver === "dm");
 }
 
 function newFallback(engine: SkcipherEngine, unwinder: Unwinder): BlkCryptoFallback {

@@ -19,7 +19,31 @@ export interface RamDefinition {
   readonly size: number;
 }
 
-export type DeviceDefinition = LoopDefinition | RamDefinition;
+/** A UFS disk that encrypts inline. */
+export interface UfsDefinition {
+  readonly driver: "ufs";
+  /** Bytes. Without `backing` the disk is in memory, and this is required. */
+  readonly size?: number | undefined;
+  /** Path of the file that holds its blocks, created as that of a loop device is. */
+  readonly backing?: string | undefined;
+  /** 1 to 32. @default 8 */
+  readonly keyslots?: number | undefined;
+  /** Bytes, powers of two from 512 to 65536. @default all of them */
+  readonly dataUnitSizes?: readonly number[] | undefined;
+  /** @default false */
+  readonly readOnly?: boolean | undefined;
+}
+
+/** A mapped device. */
+export interface DmDefinition {
+  readonly driver: "dm";
+  /** Lines as `dmsetup` takes them; they name devices that were defined before, and keys as `:BYTES:logon:NAME`. */
+  readonly table: readonly string[];
+  /** @default false */
+  readonly readOnly?: boolean | undefined;
+}
+
+export type DeviceDefinition = LoopDefinition | RamDefinition | UfsDefinition | DmDefinition;
 
 /** A key and what it is used for. */
 export interface KeyDefinition {

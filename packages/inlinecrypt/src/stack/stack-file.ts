@@ -1,7 +1,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { explainSystemError, UsageError } from "../failure.js";
-import type { ExportDefinition, StackDefinition } from "./stack-definition.js";
+import type { DeviceDefinition, ExportDefinition, StackDefinition } from "./stack-definition.js";
 
 /** More than any stack anyone writes. */
 const FILE_BYTES_MAX = 2 ** 20;
@@ -33,12 +33,16 @@ async function readStackText(path: string): Promise<string> {
 function resolvePaths(definition: StackDefinition, folder: string): StackDefinition {
   return {
     ...definition,
-    devices: mapValues(definition.devices, (device) =>
-      device.driver === "loop" ? { ...device, file: resolve(folder, device.file) } : device,
-    ),
+    devices: mapValues(definition.devices, (device) => resolveDevice(device, folder)),
     keys: mapValues(definition.keys ?? {}, (key) => ({ ...key, file: resolve(folder, key.file) })),
     exports: (definition.exports ?? []).map((definition) => resolveExport(definition, folder)),
   };
+}
+
+function resolveDevice(device: DeviceDefinition, folder: string): DeviceDefinition {
+  if (device.driver === "loop") return { ...device, file: resolve(folder, device.file) };
+  if (device.driver !== "ufs" || device.backing === undefined) return device;
+  return { ...device, backing: resolve(folder, device.backing) };
 }
 
 function resolveExport(definition: ExportDefinition, folder: string): ExportDefinition {

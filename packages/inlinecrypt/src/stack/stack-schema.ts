@@ -4,6 +4,7 @@ import {
   parseDiskBytes,
   parseDun,
   parseDunBytes,
+  parseKeyslots,
   parseListenAddress,
   parseModeName,
   ValueError,
@@ -22,6 +23,8 @@ export type StackParseResult =
   | { readonly definition: StackDefinition; readonly problems: null }
   | { readonly definition: null; readonly problems: readonly StackProblem[] };
 
+const DRIVERS = "loop, ram, ufs or dm";
+
 const fileSchema = z.string(expecting("the path of a file")).min(1, "expected the path of a file");
 const flagSchema = z.boolean(expecting("true or false"));
 
@@ -35,6 +38,28 @@ const loopSchema = object("a device", {
 const ramSchema = object("a device", {
   driver: z.literal("ram"),
   size: written(parseDiskBytes, "a size such as 256MiB"),
+});
+
+const ufsSchema = object("a device", {
+  driver: z.literal("ufs"),
+  size: written(parseDiskBytes, "a size such as 256MiB").optional(),
+  backing: fileSchema.optional(),
+  keyslots: written(parseKeyslots, "a number of keyslots from 1 to 32").optional(),
+  dataUnitSizes: z
+    .array(written(parseDataUnitBytes, "a power of two from 512 to 65536"), expecting("a list of sizes"))
+    .min(1, "expected at least one size")
+    .optional(),
+  readOnly: flagSchema.optional(),
+}).refine(({ size, backing }) => size !== undefined || backing !== undefined, {
+  error: "expected a size (in memory), a backing (a file), or both",
+});
+
+const dmSchema = object("a device", {
+  driver: z.literal("dm"),
+  table: z
+    .array(z.string(expecting('a line such as "0 2048 linear disk 0"')), expecting("a list of table lines"))
+    .min(1, "expected at least one line"),
+  readOnly: flagSchema.optional(),
 });
 
 const keySchema = object("a key", {
@@ -63,7 +88,10 @@ const stackSchema: z.ZodType<StackDefinition, unknown> = object("a stack", {
     return 1 as const;
   }, "1"),
   cryptoFallback: flagSchema.optional(),
-  devices: named("devices", z.discriminatedUnion("driver", [loopSchema, ramSchema], { error: deviceMessage })),
+  devices: named(
+    "devices",
+    z.discriminatedUnion("driver", [loopSchema, ramSchema, ufsSchema, dmSchema], { error: deviceMessage }),
+  ),
   keys: named("keys", keySchema).optional(),
   volumes: named("volumes", volumeSchema).optional(),
   exports: z.array(exportSchema, expecting("a list of exports")).optional(),
@@ -125,8 +153,8 @@ function expecting(expected: string): { error: (issue: z.core.$ZodRawIssue) => s
 function deviceMessage(issue: z.core.$ZodRawIssue): string {
   const driver =
     typeof issue.input === "object" && issue.input !== null && "driver" in issue.input && issue.input.driver;
-  if (typeof driver === "string") return `unknown driver "${driver}", expected loop or ram`;
-  return "expected a device with a driver: loop or ram";
+  if (typeof driver === "string") return `unknown driver "${driver}", expected ${DRIVERS}`;
+  return `expected a device with a driver: ${DRIVERS}`;
 }
 
 function found(input: unknown): string {
