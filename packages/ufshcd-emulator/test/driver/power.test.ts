@@ -7,6 +7,7 @@ import { UfsRig } from "./support/ufs-rig.js";
 
 const [HIBERNATE_ENTER, HIBERNATE_EXIT] = [0x17, 0x18];
 const [UICCMD, UTRLDBR] = [0x90, 0x58];
+const START_STOP_UNIT = 0x1b;
 
 const uicCommands = (rig: UfsRig): number[] =>
   rig.events.flatMap((event) => (event.type === "uicCommand" ? [event.command] : []));
@@ -101,10 +102,23 @@ describe("runtime suspend", () => {
     rig.mmio.onWrite = (offset, value) => !(offset === UICCMD && value === HIBERNATE_ENTER);
     expect(await rig.drive(rig.hba.pm.runtimeSuspend())).toBe(false);
     expect(rig.count("hostReset")).toBe(2);
-    rig.mmio.onWrite = (offset) => offset !== UTRLDBR;
+    let doorbells = 0;
+    rig.mmio.onWrite = (offset) => offset !== UTRLDBR || ++doorbells > 1;
     expect(await rig.drive(rig.hba.pm.runtimeSuspend())).toBe(false);
-    rig.mmio.onWrite = () => true;
     await expectWrites(rig, volume, 3);
+    await rig.end();
+  });
+
+  it("a device that went to sleep without saying so is woken", async () => {
+    const rig = await UfsRig.start();
+    const volume = new Volume(rig.hba.luns[0]!.bdev, { key: makeKey() });
+    // Its first answer is a unit attention.
+    rig.controller.faults.add({ kind: "lostCompletion", opcode: START_STOP_UNIT, skip: 1 });
+    expect(await rig.drive(rig.hba.pm.runtimeSuspend())).toBe(false);
+    await expectWrites(rig, volume, 1);
+    expect(await rig.drive(rig.hba.pm.runtimeSuspend())).toBe(true);
+    expect(rig.count("hostReset")).toBe(0);
+    await expectWrites(rig, volume, 2);
     await rig.end();
   });
 
