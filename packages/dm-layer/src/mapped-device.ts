@@ -302,13 +302,14 @@ export class MappedDevice implements AsyncDisposable {
   }
 
   async #suspend(noflush: boolean): Promise<void> {
-    this.#live?.presuspend(noflush);
+    // First, so that what targets give back in `presuspend` waits.
     this.#mapper?.block(noflush);
+    this.#live?.presuspend(noflush);
     const idle = (await this.#mapper?.whenIdle()) ?? true;
     this.#mapper?.endNoflush();
     if (!idle) {
-      this.#mapper?.unblock();
       this.#live?.presuspendUndo();
+      this.#mapper?.unblock();
       throw new BlkError("EINTR", this.name, "the suspend was cancelled");
     }
     this.#suspended = true;

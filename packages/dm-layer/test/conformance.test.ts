@@ -56,7 +56,7 @@ const stacks: Readonly<Record<string, Stack>> = {
 };
 
 for (const [name, { tables, discardZeroes = true }] of Object.entries(stacks)) {
-  blockDeviceSuite(name, { discardZeroes, randomRuns: 40, setup: (wanted) => setUp(tables, wanted.readOnly) });
+  blockDeviceSuite(name, { discardZeroes, randomRuns: 25, setup: (wanted) => setUp(tables, wanted.readOnly) });
 }
 
 async function setUp(tables: readonly string[], readOnly: boolean): ReturnType<BlockDeviceSuiteOptions["setup"]> {
