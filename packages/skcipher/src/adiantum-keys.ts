@@ -11,7 +11,8 @@ export const BLOCK_KEY_BYTES = 32;
 const POLY1305_KEY_BYTES = 16;
 
 /** Where the keys of the hash lie behind that of the stream cipher: of Poly1305 over header and message, and of NH. */
-export const HEADER_KEY_AT: number = STREAM_KEY_BYTES;
+const STREAM_KEY_AT = 0;
+export const HEADER_KEY_AT: number = STREAM_KEY_AT + STREAM_KEY_BYTES;
 export const MESSAGE_KEY_AT: number = HEADER_KEY_AT + POLY1305_KEY_BYTES;
 export const NH_KEY_AT: number = MESSAGE_KEY_AT + POLY1305_KEY_BYTES;
 
