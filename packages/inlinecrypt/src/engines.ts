@@ -21,10 +21,21 @@ export function chooseEngine(engines: readonly SkcipherEngine[] = createEngines(
   throw new RequestError(`no cipher engine runs here (${reasons.join("; ")})`);
 }
 
-/** A cipher for `mode`. @throws RequestError when the engine does not have it */
-export function allocCipher(engine: SkcipherEngine, mode: CryptoMode): Skcipher {
-  if (!engine.supports(mode.cipher)) throw noCipherFor(mode);
-  return engine.alloc(mode.cipher);
+/**
+ * A cipher for `mode`, of the first engine that computes it here. Of all ciphers only this one is tested.
+ *
+ * @throws RequestError when no engine has it, SkcipherError when it fails the self-tests of all that do
+ */
+export function allocCipher(mode: CryptoMode, engines: readonly SkcipherEngine[] = createEngines()): Skcipher {
+  let failure: unknown = noCipherFor(mode);
+  for (const engine of engines.filter((each) => each.supports(mode.cipher))) {
+    try {
+      return engine.alloc(mode.cipher);
+    } catch (error) {
+      failure = error;
+    }
+  }
+  throw failure;
 }
 
 /** Says that the mode is right, and the engine is not the one for it. */

@@ -1,8 +1,10 @@
 import { readFileSync } from "node:fs";
 import { BlkBug } from "@inlinecrypt/blk-core";
+import { cryptoModeByName } from "@inlinecrypt/blk-crypto-profile";
+import type { SkcipherEngine } from "@inlinecrypt/skcipher";
 import { expect, it } from "vitest";
 import { reportFailure } from "../src/command/report-failure.js";
-import { chooseEngine, createEngines } from "../src/engines.js";
+import { allocCipher, chooseEngine, createEngines } from "../src/engines.js";
 import { InterruptedError, RequestError } from "../src/failure.js";
 import { main } from "../src/main.js";
 import { FakeIo } from "./support/fake-io.js";
@@ -10,7 +12,7 @@ import { FakeIo } from "./support/fake-io.js";
 it("shows its help and its version, and ends with 0", async () => {
   const help = new FakeIo();
   expect(await main(["--help"], help)).toBe(0);
-  for (const command of ["serve", "crypt", "engines", "sysfs", "demo"])
+  for (const command of ["serve", "crypt", "engines", "sysfs", "dm", "demo"])
     expect(help.stdout.text).toContain(`  ${command} `);
   const version = new FakeIo();
   expect(await main(["--version"], version)).toBe(0);
@@ -18,7 +20,7 @@ it("shows its help and its version, and ends with 0", async () => {
   expect(version.stdout.text).toBe(`${manifest.version}\n`);
 });
 
-it.each(["serve", "crypt", "engines", "sysfs", "demo"])("explains %s", async (command) => {
+it.each(["serve", "crypt", "engines", "sysfs", "dm", "demo"])("explains %s", async (command) => {
   const io = new FakeIo();
   expect(await main([command, "--help"], io)).toBe(0);
   expect(io.stdout.text).toContain(`Usage: inlinecrypt ${command}`);
@@ -65,6 +67,20 @@ it("passes over engines that do not run, and says why when none does", () => {
   });
   expect(chooseEngine([broken("a"), portable!, node!])).toBe(portable);
   expect(() => chooseEngine([broken("a"), broken("b")])).toThrow("(a: wrong answer; b: wrong answer)");
+});
+
+it("a cipher comes from the first engine that computes it right, and no other is tested", () => {
+  const mode = cryptoModeByName("Adiantum");
+  const failing: SkcipherEngine = {
+    ...{ name: "failing", ciphers: [mode.cipher], supports: () => true, describe: () => expect.fail("all are tested") },
+    alloc: () => {
+      throw new Error("wrong answer");
+    },
+  };
+  const portable = createEngines()[1]!;
+  expect(allocCipher(mode, [failing, portable]).name).toBe(mode.cipher);
+  expect(() => allocCipher(mode, [failing])).toThrow("wrong answer");
+  expect(() => allocCipher(mode, [])).toThrow(/no cipher engine here computes adiantum/);
 });
 
 it("calls what nobody expected a bug, and shows where it is", () => {

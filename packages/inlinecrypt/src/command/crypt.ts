@@ -1,7 +1,7 @@
 import type { Writable } from "node:stream";
 import { type CryptoModeName, cryptoModeByName } from "@inlinecrypt/blk-crypto-profile";
 import type { Skcipher } from "@inlinecrypt/skcipher";
-import { allocCipher, chooseEngine } from "../engines.js";
+import { allocCipher } from "../engines.js";
 import { explainSystemError, isSystemError, UsageError } from "../failure.js";
 import { loadKey } from "../load-key.js";
 import type { CommandIo } from "./command-io.js";
@@ -22,7 +22,7 @@ export async function crypt(io: CommandIo, direction: "encrypt" | "decrypt", fla
       `--first-dun ${flags.firstDun} does not fit ${mode.name}, whose data unit numbers end at 2^${8 * mode.ivBytes} - 1`,
     );
   }
-  const cipher = allocCipher(chooseEngine(), mode);
+  const cipher = allocCipher(mode);
   try {
     await setKeyFromFile(io, cipher, flags);
     const { dataUnitSize: dataUnitBytes, firstDun } = flags;
