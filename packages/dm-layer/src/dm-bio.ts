@@ -70,10 +70,6 @@ export class DmBioMapper implements DmMapper, DmIoOwner, DmRemapOwner {
     this.#noflush = noflush;
   }
 
-  endNoflush(): void {
-    this.#noflush = false;
-  }
-
   unblock(): void {
     this.#blocked = false;
     this.#noflush = false;

@@ -104,6 +104,9 @@ export class DmTargetIo {
     if (!bio.hasData || sectors <= 0 || sectors > bio.sectors) {
       throw new BlkBug(`a target accepts ${sectors} of ${bio.sectors} sectors`);
     }
+    if (bio.cryptCtx !== null && (sectors * SECTOR_BYTES) % bio.cryptCtx.key!.dataUnitBytes !== 0) {
+      throw new BlkBug(`a target accepts ${sectors} sectors, which is no multiple of the data unit`);
+    }
     this.io.sectors = sectors;
     bio.bytes = sectors * SECTOR_BYTES;
   }

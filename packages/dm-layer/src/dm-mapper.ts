@@ -14,8 +14,6 @@ export interface DmMapper {
   setTable(table: DmTable | null): void;
   /** New I/O waits. `noflush`: so does what targets give back. @kernel DMF_BLOCK_IO_FOR_SUSPEND, DMF_NOFLUSH_SUSPENDING */
   block(noflush: boolean): void;
-  /** Targets have nothing any more: what they give back from now on has failed. */
-  endNoflush(): void;
   /** What has waited goes on. */
   unblock(): void;
   /** Resolves when `inFlight` is 0, to true, or at `cancelIdle`, to false. */

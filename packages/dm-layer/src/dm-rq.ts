@@ -84,8 +84,6 @@ export class DmRqMapper implements DmMapper {
     this.queue.quiesce();
   }
 
-  endNoflush(): void {}
-
   unblock(): void {
     this.#blocked = false;
     this.queue.unquiesce();

@@ -306,7 +306,6 @@ export class MappedDevice implements AsyncDisposable {
     this.#mapper?.block(noflush);
     this.#live?.presuspend(noflush);
     const idle = (await this.#mapper?.whenIdle()) ?? true;
-    this.#mapper?.endNoflush();
     if (!idle) {
       this.#live?.presuspendUndo();
       this.#mapper?.unblock();

@@ -104,12 +104,13 @@ describe("bios", () => {
     expect(rig.submit(bdev, ReqOp.READ, 0, new Uint8Array(512)).ends).toEqual([BlkStatus.IOERR]);
   });
 
-  it("ending a bio twice is a bug", async () => {
+  it("ending a bio twice is a bug, and taking more of it than there is", async () => {
     rig.ram("sda");
     const { bdev } = await rig.dm.create({ name: "dm", table: "0 64 holding sda 0" });
     holding.answer = MapResult.SUBMITTED;
     rig.submit(bdev, ReqOp.READ, 0, new Uint8Array(512));
     const io = holding.held.pop()!;
+    expect(() => io.acceptPartial(2)).toThrow(/accepts 2 of 1 sectors/);
     io.end(BlkStatus.OK);
     expect(() => io.end(BlkStatus.OK)).toThrow(/ended a bio twice/);
   });
@@ -228,6 +229,20 @@ describe("bios", () => {
     expect(seen).toEqual([bdev, 5, mine, true]);
   });
 
+  it("a bio that the device below refuses comes back as it was too", async () => {
+    const sda = rig.ram("sda");
+    const { bdev } = await rig.dm.create({ name: "dm", table: "0 64 linear sda 100" });
+    await sda.close();
+    const { bio } = rig.bio(bdev, ReqOp.WRITE, 5, pattern(512));
+    let seen: unknown[] = [];
+    bio.onEndIo = (ended) => {
+      seen = [ended.status, ended.bdev, ended.sector, ended.remapped];
+      ended.put();
+    };
+    rig.layer.submitBio(bio);
+    expect(seen).toEqual([BlkStatus.IOERR, bdev, 5, true]);
+  });
+
   it("per-I/O data is made once and kept", async () => {
     rig.ram("sda");
     const { bdev } = await rig.dm.create({ name: "dm", table: "0 64 holding sda 0" });
@@ -250,6 +265,21 @@ describe("bios", () => {
       rig.executor.runUntilIdle();
     }
     expect(new Set(bios.map(({ ends }) => ends.join()))).toEqual(new Set(["0"]));
+  });
+
+  it("what comes while others wait goes behind them", async () => {
+    rig = new Rig({ maxBios: 2000 });
+    rig.dm.registerTarget(holding);
+    rig.ram("sda");
+    const { bdev } = await rig.dm.create({ name: "dm", table: "0 64 holding sda 0" });
+    holding.answer = MapResult.SUBMITTED;
+    for (let count = 0; count < 1025; count++) rig.submit(bdev, ReqOp.READ, count < 1024 ? 0 : 1, new Uint8Array(512));
+    holding.held.shift()!.end(BlkStatus.OK);
+    rig.submit(bdev, ReqOp.READ, 2, new Uint8Array(512));
+    holding.held.shift()!.end(BlkStatus.OK);
+    rig.executor.runUntilIdle();
+    expect(holding.seen.slice(1024).map(({ sector }) => sector)).toEqual([1, 2]);
+    for (const io of holding.held) io.end(BlkStatus.OK);
   });
 
   it("every allocation may fail: I/O waits and ends well", async () => {

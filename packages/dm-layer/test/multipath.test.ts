@@ -245,29 +245,59 @@ describe("requests on several paths", () => {
     expect(b.disk.seen.writes).toBe(2);
   });
 
-  it("bios of a request that a path has done before it failed are not done again", async () => {
+  it("bios of a request that a path has done before it failed are not done again, and no others are left out", async () => {
     const [, b] = twoPaths();
-    let failing: BlkRequest | null = null;
-    const queue = new BlkMqQueue(rig.layer, {
-      ops: {
-        queueRq: (rq) => {
-          failing = rq;
-          return BlkStatus.OK;
-        },
-      },
-    });
-    rig.devices.set("partly", new GenDisk({ name: "partly", queue, sectorCount: 4096 }).part0);
-    const { bdev } = await create("0 1024 multipath 0 0 1 1 round-robin 0 2 0 partly b");
+    const failing: BlkRequest[] = [];
+    for (const name of ["partly", "not"]) {
+      const queueRq = (rq: BlkRequest): BlkStatus => {
+        failing.push(rq);
+        return BlkStatus.OK;
+      };
+      const queue = new BlkMqQueue(rig.layer, { ops: { queueRq } });
+      rig.devices.set(name, new GenDisk({ name, queue, sectorCount: 4096 }).part0);
+    }
+    const { bdev } = await create("0 1024 multipath 0 0 1 1 round-robin 0 3 0 partly not b");
     rig.layer.startPlug();
     const bios = [0, 8, 16].map((sector) => rig.submit(bdev, ReqOp.WRITE, sector, pattern(4096, sector + 1)));
     rig.layer.finishPlug();
-    failing!.update(BlkStatus.OK, 4096 + 512);
-    failing!.complete(BlkStatus.TRANSPORT);
+    failing[0]!.update(BlkStatus.OK, 4096 + 512);
+    failing[0]!.complete(BlkStatus.TRANSPORT);
+    rig.executor.runUntilIdle();
+    failing[1]!.complete(BlkStatus.TRANSPORT);
     rig.executor.runUntilIdle();
     expect(ends(bios)).toEqual(["0", "0", "0"]);
     expect(read(b.disk, 0, 4096)).toEqual(new Uint8Array(4096));
     expect(read(b.disk, 8, 4096)).toEqual(pattern(4096, 9));
     expect(read(b.disk, 16, 4096)).toEqual(pattern(4096, 17));
+  });
+
+  it("a table with other limits is not taken while requests wait; without them it is", async () => {
+    twoPaths();
+    rig.sim("small", { limits: { maxSectors: 8 } });
+    const device = await create(TWO_PATHS.replace("multipath 0", "multipath 1 queue_if_no_path"));
+    for (const name of ["a", "b"]) device.message(0, `fail_path ${name}`);
+    const waiting = rig.submit(device.bdev, ReqOp.WRITE, 0, pattern(512));
+    rig.executor.advance(10);
+    await device.load("0 1024 multipath 0 0 1 1 round-robin 0 1 0 small");
+    await expect(rig.run(device.resume({ noflush: true }))).rejects.toMatchObject({ code: "EBUSY" });
+    expect(device.info()).toMatchObject({ state: "SUSPENDED", inactiveTable: true });
+    await device.clear();
+    device.message(0, "reinstate_path a");
+    await rig.run(device.resume());
+    rig.executor.runUntilIdle();
+    expect(waiting.ends).toEqual([BlkStatus.OK]);
+    await device.load("0 1024 multipath 0 0 1 1 round-robin 0 1 0 small");
+    await rig.run(device.resume());
+    expect(device.bdev.queue.limits.maxSectors).toBe(8);
+  });
+
+  it("removal while suspended ends what waits", async () => {
+    twoPaths();
+    const device = await create(TWO_PATHS);
+    await rig.run(device.suspend());
+    const waiting = rig.submit(device.bdev, ReqOp.WRITE, 0, pattern(512));
+    await rig.run(device.remove());
+    expect(waiting.ends).toEqual([BlkStatus.IOERR]);
   });
 });
 
@@ -313,6 +343,24 @@ describe("encrypted requests", () => {
     }
     expect(disks.map(({ profile }) => profile.slotTable()[0]!.references)).toEqual([0, 0]);
     expect(disks.map(({ slots }) => slots[0])).toEqual([key, key]);
+  });
+
+  it("[DM-22] a path that leaves the table, and every path at removal, loses the keys", async () => {
+    const disks = ["a", "b"].map((name) => cryptoDisk(rig, name));
+    const device = await create("0 1024 multipath 0 0 1 1 round-robin 0 2 0 a b");
+    const key = newKey();
+    const use = () => {
+      for (const sector of [0, 64]) cryptBio(rig, device.bdev, ReqOp.WRITE, sector, pattern(512), key, 0n).submit();
+      rig.executor.runUntilIdle();
+    };
+    use();
+    expect(disks.map(({ slots }) => slots[0])).toEqual([key, key]);
+    await device.load("0 1024 multipath 0 0 1 1 round-robin 0 1 0 b");
+    await rig.run(device.resume());
+    expect(disks.map(({ slots }) => slots[0])).toEqual([null, key]);
+    use();
+    await rig.run(device.remove());
+    expect(disks.map(({ slots }) => slots[0])).toEqual([null, null]);
   });
 
   it("[DM-18] without a context for the clone the request is offered again", async () => {

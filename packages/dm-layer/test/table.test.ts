@@ -100,7 +100,10 @@ describe("tables", () => {
     const device = await load("0 16 linear sda 0\n16 16 linear sd4k 8");
     expect(device.bdev.queue.limits).toMatchObject({ logicalBlockBytes: 4096, maxSectors: 64 });
     expect(device.bdev.queue.limits.maxDiscardSectors).toBeGreaterThan(0);
-    await expect(device.load("0 12 linear sda 0\n12 20 linear sd4k 8")).rejects.toThrow(/logical block has 4096/);
+    await expect(device.load("0 12 linear sda 0\n12 20 linear sd4k 8")).rejects.toThrow(/whose logical block has 4096/);
+    await expect(device.load("0 12 linear sda 0\n12 16 linear sd4k 8")).rejects.toThrow(
+      /table's logical block has 4096/,
+    );
     await expect(device.load("0 16 linear sd4k 4")).rejects.toThrow(/logical block has 4096/);
   });
 

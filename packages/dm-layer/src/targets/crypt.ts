@@ -228,7 +228,6 @@ class CryptTarget implements DmTarget {
     for (segments.start(bio); segments.next(); at += segments.bytes) {
       segments.data.set(data.subarray(at, at + segments.bytes), segments.offset);
     }
-    data.fill(0);
   }
 }
 

@@ -160,8 +160,8 @@ class InlinecryptTarget implements DmTarget {
       bytes,
       keyType,
       dataUnitBytes: this.#options.sectorBytes,
-      // A device of one unit with offset 0 needs a byte too: the kernel counts none, and refuses it.
-      dunBytes: Math.max(1, Math.ceil(lastDun.toString(2).length / 8)),
+      // DUN 0 has a digit, and needs a byte: the kernel counts none, and refuses a device of one unit with offset 0.
+      dunBytes: Math.ceil(lastDun.toString(2).length / 8),
     });
     try {
       blkCryptoStartUsingKey(this.#dev.bdev, key);
