@@ -1,8 +1,14 @@
-import { BlkError, type BlockDevice, type BlockLayer, MAX_BLOCK_BYTES, SECTOR_BYTES } from "@inlinecrypt/blk-core";
+import {
+  BlkError,
+  type BlockDevice,
+  type BlockLayer,
+  type CryptoKeyRef,
+  MAX_BLOCK_BYTES,
+  SECTOR_BYTES,
+} from "@inlinecrypt/blk-core";
 import {
   type BlkCryptoKey,
   BlkCryptoProfile,
-  blkCryptoEvictKey,
   blkCryptoProfileOf,
   CryptoCapabilities,
   cryptoModes,
@@ -67,7 +73,7 @@ export function newDmCryptoProfile(
 ): BlkCryptoProfile {
   const keyslotEvict = async (key: BlkCryptoKey): Promise<void> => {
     keys.forget(key);
-    await evictFromDevices(layer, liveTable()?.devices() ?? [], key);
+    await evictFromDevices(liveTable()?.devices() ?? [], key);
   };
   const profile = new BlkCryptoProfile(layer, {
     modesSupported: {},
@@ -80,23 +86,13 @@ export function newDmCryptoProfile(
 }
 
 /**
- * Evicts a key from devices, one after the other; what fails on one is traced and does not stop the rest.
+ * Evicts a key from devices, one after the other. What fails on one its profile traces; it does not stop the rest. The
+ * fallback is no device's: whoever evicts the key from the mapped device asks it.
  *
  * @kernel drivers/md/dm-table.c: dm_keyslot_evict_callback
  */
-export async function evictFromDevices(
-  layer: BlockLayer,
-  devices: Iterable<BlockDevice>,
-  key: BlkCryptoKey,
-): Promise<void> {
-  for (const bdev of devices) {
-    try {
-      await blkCryptoEvictKey(bdev, key);
-    } catch (error) {
-      if (!(error instanceof BlkError)) throw error;
-      layer.tracer?.trace("dm_keyslot_evict", { device: bdev.name, error: error.code });
-    }
-  }
+export async function evictFromDevices(devices: Iterable<BlockDevice>, key: CryptoKeyRef): Promise<void> {
+  for (const { queue } of devices) await queue.cryptoProfile.evictKey(key);
 }
 
 /** @kernel drivers/md/dm-table.c: dm_exec_wrappedkey_op */

@@ -1,10 +1,5 @@
 import { BlkError, type BlockDevice, type BlockLayer, GenDisk, type QueueLimits } from "@inlinecrypt/blk-core";
-import {
-  type BlkCryptoKey,
-  type BlkCryptoProfile,
-  blkCryptoHasCapabilities,
-  blkCryptoProfileOf,
-} from "@inlinecrypt/blk-crypto-profile";
+import { type BlkCryptoProfile, blkCryptoHasCapabilities, blkCryptoProfileOf } from "@inlinecrypt/blk-crypto-profile";
 import { DmBioMapper } from "./dm-bio.js";
 import { evictFromDevices, newDmCryptoProfile, tableCapabilities } from "./dm-crypto-profile.js";
 import { sameLimits } from "./dm-limits.js";
@@ -74,6 +69,8 @@ export class MappedDevice implements AsyncDisposable {
   /** The one that is registered; profiles of later tables only widen it. */
   #profile: BlkCryptoProfile | null = null;
   #suspended = false;
+  /** A suspend waits for I/O to end. */
+  #suspending = false;
   #removed = false;
 
   constructor(options: MappedDeviceOptions) {
@@ -194,7 +191,7 @@ export class MappedDevice implements AsyncDisposable {
 
   /** Ends the wait of a `suspend` under way: I/O does not end, and targets do not give it back. */
   cancelSuspend(): void {
-    this.#mapper?.cancelIdle();
+    if (this.#suspending) this.#mapper?.cancelIdle();
   }
 
   /**
@@ -305,7 +302,9 @@ export class MappedDevice implements AsyncDisposable {
     // First, so that what targets give back in `presuspend` waits.
     this.#mapper?.block(noflush);
     this.#live?.presuspend(noflush);
+    this.#suspending = true;
     const idle = (await this.#mapper?.whenIdle()) ?? true;
+    this.#suspending = false;
     if (!idle) {
       this.#live?.presuspendUndo();
       this.#mapper?.unblock();
@@ -343,7 +342,7 @@ export class MappedDevice implements AsyncDisposable {
     const dropped = old?.devices() ?? new Set();
     for (const bdev of table?.devices() ?? []) dropped.delete(bdev);
     if (dropped.size === 0) return;
-    for (const key of this.#keys.keys()) await evictFromDevices(this.#layer, dropped, key as BlkCryptoKey);
+    for (const key of this.#keys.keys()) await evictFromDevices(dropped, key);
   }
 
   async #resume(): Promise<void> {

@@ -173,6 +173,21 @@ describe("the life of a mapped device", () => {
     expect(waiting.ends).toEqual([BlkStatus.IOERR]);
   });
 
+  it("removal cannot be cancelled: it waits for what targets keep", async () => {
+    rig.ram("sda");
+    const device = await rig.run(rig.dm.create({ name: "dm", table: "0 64 holding sda 0" }));
+    holding.answer = MapResult.SUBMITTED;
+    const held = rig.submit(device.bdev, ReqOp.WRITE, 0, pattern(512));
+    const removed = device.remove();
+    await new Promise((resolve) => setImmediate(resolve));
+    device.cancelSuspend();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(holding.calls).not.toContain("dtr");
+    holding.held.pop()!.end(BlkStatus.OK);
+    await rig.run(removed);
+    expect([held.ends, holding.calls.at(-1)]).toEqual([[BlkStatus.OK], "dtr"]);
+  });
+
   it("a read-only device refuses writes", async () => {
     rig.ram("sda");
     const device = await rig.dm.create({ name: "dm", table: "0 64 linear sda 0", readOnly: true });

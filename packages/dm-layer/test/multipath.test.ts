@@ -118,11 +118,13 @@ describe("requests on several paths", () => {
 
   it("service-time prefers the path with less under way for what it can do", async () => {
     const [a, b] = twoPaths();
-    const { bdev } = await create("0 4096 multipath 0 0 1 1 service-time 0 2 2 a 1 30 b 1 10");
+    const device = await create("0 4096 multipath 0 0 1 1 service-time 0 2 2 a 1 30 b 1 10");
+    const { bdev } = device;
     const bios = Array.from({ length: 40 }, (_, index) => rig.submit(bdev, ReqOp.WRITE, index * 64, pattern(4096)));
     rig.executor.runUntilIdle();
     expect(new Set(ends(bios))).toEqual(new Set(["0"]));
     expect([a.disk.seen.writes, b.disk.seen.writes]).toEqual([30, 10]);
+    expect(device.status()[0]).toContain("a A 0 0 30 b A 0 0 10");
   });
 
   it("a request that fails on one path succeeds on the other, and the path is failed until it is reinstated", async () => {
