@@ -6,7 +6,9 @@ import { NullDisk } from "@inlinecrypt/blk-drivers";
 // crypto engine does nothing either. Needs --expose-gc, and a young generation that holds what a round allocates.
 
 const BIO_BYTES = 4096;
+const SECTORS_PER_BLOCK = BIO_BYTES / SECTOR_BYTES;
 const DISK_BYTES = 2 ** 30;
+const DISK_BLOCKS = DISK_BYTES / BIO_BYTES;
 const BIOS_PER_ROUND = 20_000;
 /** Short rounds in turn; the fastest counts, because whatever else the machine does only slows a round down. */
 const ROUNDS = 300;
@@ -40,7 +42,7 @@ class BioStream {
 
   run(bios: number): void {
     this.#ended = 0;
-    for (let index = 0; index < bios; index++) this.#submit((index * BIO_BYTES) % DISK_BYTES);
+    for (let index = 0; index < bios; index++) this.#submit(index % DISK_BLOCKS);
     if (this.#ended !== bios) throw new Error(`${this.name}: ${this.#ended} of ${bios} bios ended well`);
   }
 
@@ -60,12 +62,12 @@ class BioStream {
     }
   }
 
-  #submit(byteOffset: number): void {
+  #submit(block: number): void {
     const bio = this.#layer.bioSet.tryAlloc(this.#disk.bdev, ReqOp.WRITE)!;
-    bio.sector = byteOffset / SECTOR_BYTES;
+    bio.sector = block * SECTORS_PER_BLOCK;
     bio.addBuffer(this.#data, 0, BIO_BYTES);
     if (this.#key !== null) {
-      this.#dun[0] = byteOffset / BIO_BYTES;
+      this.#dun[0] = block;
       bio.setCryptCtx(this.#key, this.#dun);
     }
     bio.onEndIo = this.#onEnd;

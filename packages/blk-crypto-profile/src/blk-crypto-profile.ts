@@ -58,8 +58,14 @@ export class BlkCryptoProfile implements CryptoProfile {
 
   /** @context hot. @kernel block/blk-crypto.c: blk_crypto_config_supported_natively */
   supports(config: CryptoConfig): boolean {
+    return config === this.capabilities.lastSupported || this.#findSupported(config);
+  }
+
+  #findSupported(config: CryptoConfig): boolean {
     const flags = config.flags ?? CryptoCfgFlag.ALLOW_HW;
-    return (flags & CryptoCfgFlag.ALLOW_HW) !== 0 && this.capabilities.match(config);
+    if ((flags & CryptoCfgFlag.ALLOW_HW) === 0 || !this.capabilities.match(config)) return false;
+    this.capabilities.lastSupported = config;
+    return true;
   }
 
   /**

@@ -35,6 +35,11 @@ export class CryptoCapabilities {
   readonly #dataUnitMasks = new Uint32Array(BLK_ENCRYPTION_MODE_MAX);
   #maxDunBytes: number;
   #keyTypes = 0;
+  /**
+   * What a profile has found supported last, until the capabilities change: most I/O asks for the same key again, and a
+   * comparison is a third of the price.
+   */
+  lastSupported: CryptoConfig | null = null;
 
   /** @throws BlkError EINVAL for a mode there is none of, and for a count of DUN bytes other than 1 to 32. */
   constructor(options: CryptoCapabilitiesOptions) {
@@ -94,6 +99,7 @@ export class CryptoCapabilities {
    * @kernel block/blk-crypto-profile.c: blk_crypto_intersect_capabilities
    */
   intersect(child: CryptoCapabilities | null): void {
+    this.lastSupported = null;
     for (let modeNum = 0; modeNum < BLK_ENCRYPTION_MODE_MAX; modeNum++) {
       this.#dataUnitMasks[modeNum]! &= child?.dataUnitMask(modeNum) ?? 0;
     }
@@ -108,6 +114,7 @@ export class CryptoCapabilities {
    * @kernel block/blk-crypto-profile.c: blk_crypto_update_capabilities
    */
   update(source: CryptoCapabilities): void {
+    this.lastSupported = null;
     this.#dataUnitMasks.set(source.#dataUnitMasks);
     this.#maxDunBytes = source.#maxDunBytes;
     this.#keyTypes = source.#keyTypes;

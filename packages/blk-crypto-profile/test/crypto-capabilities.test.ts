@@ -1,4 +1,11 @@
-import { blkCryptoHasCapabilities, CryptoCapabilities, type CryptoKeyType } from "@inlinecrypt/blk-crypto-profile";
+import { BlockLayer } from "@inlinecrypt/blk-core";
+import { SimExecutor } from "@inlinecrypt/blk-core/sim-executor";
+import {
+  BlkCryptoProfile,
+  blkCryptoHasCapabilities,
+  CryptoCapabilities,
+  type CryptoKeyType,
+} from "@inlinecrypt/blk-crypto-profile";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
@@ -83,6 +90,23 @@ describe("updating", () => {
     source.intersect(null);
     expect(shown(target)).toEqual([4096, 0, 0, 8, ["raw"]]);
   });
+});
+
+it("[PROF-30] [PROF-32] a profile supports a key until its capabilities say otherwise", () => {
+  const layer = new BlockLayer({ executor: new SimExecutor() });
+  const profile = new BlkCryptoProfile(layer, {
+    modesSupported: { "AES-256-XTS": 4096 },
+    maxDunBytesSupported: 8,
+    slotCount: 0,
+  });
+  const config = { modeNum: 1, dataUnitBytes: 4096, dunBytes: 8, keyType: "raw" } as const;
+  expect([profile.supports(config), profile.supports(config)]).toEqual([true, true]);
+  profile.capabilities.update(make(512, 0, 8, "raw"));
+  expect(profile.supports(config)).toBe(false);
+  profile.capabilities.update(make(4096, 0, 8, "raw"));
+  expect([profile.supports(config), profile.supports(config)]).toEqual([true, true]);
+  profile.capabilities.intersect(null);
+  expect(profile.supports(config)).toBe(false);
 });
 
 it("[PROF-30] [PROF-31] an intersection is what both can do, and no more", () => {
