@@ -72,6 +72,8 @@ class UfsWorldDisk implements WorldDisk {
 
   liftFaults(): void {
     this.#ufs.controller.faults.clear();
+    // A key that was programmed in vain stays unusable, as far as a driver can know, until the next reset.
+    void this.#ufs.profile?.reprogramAllKeys();
   }
 
   readMedium(byteOffset: number, into: Uint8Array): void {
