@@ -32,12 +32,20 @@ cipher.encryptOff(request);
 // Nobody closes the engine: the process ends by itself, after the request.
 `;
 
+const PACKAGE = fileURLToPath(new URL("../../..", import.meta.url));
+
+/** tsup looks for entries in the current folder, and tests are run from anywhere. */
+function absoluteEntries(): Record<string, string> {
+  const entries = Object.entries((config as Options).entry as Record<string, string>);
+  return Object.fromEntries(entries.map(([name, file]) => [name, join(PACKAGE, file)]));
+}
+
 let folder: string;
 
 beforeAll(async () => {
   // Below node_modules, so that the built files find what they depend on.
-  folder = await mkdtemp(fileURLToPath(new URL("../../../node_modules/.built-", import.meta.url)));
-  await build({ ...(config as Options), config: false, dts: false, outDir: folder });
+  folder = await mkdtemp(join(PACKAGE, "node_modules/.built-"));
+  await build({ ...(config as Options), entry: absoluteEntries(), config: false, dts: false, outDir: folder });
   await writeFile(join(folder, "package.json"), JSON.stringify({ type: "module" }));
   await writeFile(join(folder, "program.js"), PROGRAM);
 });
