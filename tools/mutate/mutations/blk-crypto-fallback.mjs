@@ -8,14 +8,14 @@ export const blkCryptoFallback = [
     kind: "lost-completion",
     what: "a read that fails at the device never ends",
     file: `${src}/fallback-read.ts`,
-    edits: [["    else this.#finish(read);\n", ""]],
+    edits: [["    else this.#finish(read, bio.status);\n", ""]],
   },
   {
     id: "bounced-write-ends-twice",
     kind: "double-end",
     what: "a write of several bounce bios ends with each of them",
     file: `${src}/fallback-write.ts`,
-    edits: [["    if (!isLast) source.holdEnd();\n", ""]],
+    edits: [["    source.holdEnd();\n", ""]],
   },
   {
     id: "second-run-dun",
@@ -38,8 +38,8 @@ export const blkCryptoFallback = [
     file: `${src}/fallback-write.ts`,
     edits: [
       [
-        "this.#keyslots.encrypt(plaintext, ciphertext, key!.dataUnitBytes, dun);\n",
-        "this.#keyslots.encrypt(plaintext, ciphertext, key!.dataUnitBytes, dun);\n      ciphertext.set(plaintext);\n",
+        "this.#keyslots.encrypt(bounce.waiter, plaintext, ciphertext, key!.dataUnitBytes, dun);\n",
+        "this.#keyslots.encrypt(bounce.waiter, plaintext, ciphertext, key!.dataUnitBytes, dun);\n      ciphertext.set(plaintext);\n",
       ],
     ],
   },
@@ -50,8 +50,8 @@ export const blkCryptoFallback = [
     file: `${src}/fallback-write.ts`,
     edits: [
       [
-        "this.#keyslots.encrypt(plaintext, ciphertext, key!.dataUnitBytes, dun);\n",
-        "this.#keyslots.encrypt(plaintext, plaintext, key!.dataUnitBytes, dun);\n      ciphertext.set(plaintext);\n",
+        "this.#keyslots.encrypt(bounce.waiter, plaintext, ciphertext, key!.dataUnitBytes, dun);\n",
+        "this.#keyslots.encrypt(bounce.waiter, plaintext, plaintext, key!.dataUnitBytes, dun);\n      ciphertext.set(plaintext);\n",
       ],
     ],
   },
@@ -93,21 +93,21 @@ export const blkCryptoFallback = [
     kind: "keyslot-leak",
     what: "the cipher's slot is not given back after a write",
     file: `${src}/fallback-write.ts`,
-    edits: [["    this.#keyslots.putCipher();\n    return result;\n", "    return result;\n"]],
+    edits: [["    this.#keyslots.putCipher(bounce.waiter);\n    if (status", "    if (status"]],
   },
   {
     id: "bounce-error-lost",
     kind: "status",
     what: "a write whose bounce bio failed succeeds",
     file: `${src}/fallback-write.ts`,
-    edits: [["    const status = bounceBio.status;\n", "    const status = BlkStatus.OK;\n"]],
+    edits: [["privateData as Bounce, bounceBio.status);", "privateData as Bounce, BlkStatus.OK);"]],
   },
   {
     id: "bounce-leaks-on-cipher-failure",
     kind: "leak",
     what: "a cipher failure keeps the bounce memory",
     file: `${src}/fallback-write.ts`,
-    edits: [["      this.#bounces.put(bounce);\n      bounceBio.put();\n", "      bounceBio.put();\n"]],
+    edits: [["    this.#bounces.put(bounce);\n", "    if (status === BlkStatus.OK) this.#bounces.put(bounce);\n"]],
   },
   {
     id: "old-cipher-keeps-key",

@@ -100,7 +100,7 @@ export const blkCryptoProfile = [
     kind: "capability",
     what: "a key without ALLOW_HW goes to the hardware",
     file: `${src}/blk-crypto-profile.ts`,
-    edits: [["(flags & CryptoCfgFlag.ALLOW_HW) !== 0 && ", ""]],
+    edits: [["(flags & CryptoCfgFlag.ALLOW_HW) === 0 || ", ""]],
   },
   {
     id: "null-child-narrows-nothing",

@@ -17,8 +17,8 @@ export const skcipher = [
     file: `${src}/xts-core.ts`,
     edits: [
       [
-        "    this.#ivs.start(dun);\n    for (let at = 0; at < src.length; at += XTS_CHUNK_BYTES) {\n",
-        "    for (let at = 0; at < src.length; at += XTS_CHUNK_BYTES) {\n      this.#ivs.start(dun);\n",
+        "    this.#ivs.start(dun);\n    for (let at = 0; at < src.length; at += CHUNK_BYTES) {\n",
+        "    for (let at = 0; at < src.length; at += CHUNK_BYTES) {\n      this.#ivs.start(dun);\n",
       ],
     ],
   },
@@ -68,7 +68,7 @@ export const skcipher = [
     id: "weak-key-accepted",
     kind: "key",
     what: "an XTS key with equal halves is accepted",
-    file: `${src}/xts-aes.ts`,
+    file: `${src}/xts.ts`,
     edits: [["halvesEqual(key) ? ", "halvesEqual(key) && key.length === 0 ? "]],
   },
   {
