@@ -44,7 +44,7 @@ export async function drive<T>(executor: SimExecutor, promise: Promise<T>): Prom
   for (let step = 0; !settled; step++) {
     if (step > 1_000_000) throw new Error("nothing settles it");
     // What promises have to do comes before the clock moves.
-    for (let turn = 0; turn < 20 && !settled; turn++) await Promise.resolve();
+    for (let turn = 0; turn < 100 && !settled; turn++) await Promise.resolve();
     if (!settled && !executor.step())
       throw new Error("the simulation has come to rest, and the promise has not settled");
   }
