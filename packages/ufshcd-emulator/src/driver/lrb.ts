@@ -3,7 +3,7 @@ import { newUpiuHeader, newUtrd, type UpiuHeader, type Utrd } from "../ufshci/in
 import type { CoherentBuffer } from "./host-memory.js";
 
 /** Room for a request or response UPIU in a command descriptor. @kernel include/ufs/ufshci.h: ALIGNED_UPIU_SIZE */
-export const ALIGNED_UPIU_BYTES = 512;
+const ALIGNED_UPIU_BYTES = 512;
 
 /** Room for what a command sends besides its CDB: UNMAP's parameter list has 24 bytes. */
 export const PARAMETER_BYTES = 32;

@@ -1,11 +1,4 @@
-import {
-  LOGICAL_BLOCK_BYTES,
-  SAI_READ_CAPACITY_16,
-  ScsiOp,
-  writeU16Be,
-  writeU32Be,
-  writeU64Be,
-} from "../ufshci/index.js";
+import { SAI_READ_CAPACITY_16, ScsiOp, writeU16Be, writeU32Be, writeU64Be } from "../ufshci/index.js";
 
 /** Bit 3 of byte 1 of READ and WRITE: past the volatile cache. */
 const FUA = 0x08;
@@ -100,6 +93,3 @@ export function startStopCdb(powerCondition: number): Uint8Array {
   cdb[4] = powerCondition << 4;
   return cdb;
 }
-
-/** 512-byte sectors in a logical block. */
-export const SECTORS_PER_BLOCK: number = LOGICAL_BLOCK_BYTES / 512;
