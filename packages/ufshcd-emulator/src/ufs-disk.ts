@@ -11,6 +11,7 @@ export class UfsDisk implements AsyncDisposable {
   readonly controller: UfsHostController;
   /** The driver half. */
   readonly hba: UfsHba;
+  #closing: Promise<void> | null = null;
 
   constructor(controller: UfsHostController, hba: UfsHba) {
     this.controller = controller;
@@ -33,13 +34,18 @@ export class UfsDisk implements AsyncDisposable {
   }
 
   /** Refuses new I/O, waits for what was accepted, flushes, empties all keyslots, switches off. Idempotent. */
-  async close(): Promise<void> {
-    await this.hba.close();
-    this.controller[Symbol.dispose]();
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  async #close(): Promise<void> {
+    await this.hba.close();
+    this.controller[Symbol.dispose]();
   }
 }
 

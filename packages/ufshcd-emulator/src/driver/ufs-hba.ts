@@ -86,6 +86,7 @@ export class UfsHba implements AsyncDisposable {
   readonly #irq: InterruptLine;
   readonly #response = newUpiuHeader();
   #enabledInterrupts = 0;
+  #closing: Promise<void> | null = null;
 
   private constructor(layer: BlockLayer, options: UfsHbaOptions) {
     const { mmio, memory, irq, name = "ufs0", variant = ufshciVariant } = options;
@@ -186,13 +187,9 @@ export class UfsHba implements AsyncDisposable {
    *
    * @kernel drivers/ufs/core/ufshcd.c: ufshcd_remove
    */
-  async close(): Promise<void> {
-    if (this.state === "closed") return;
-    await this.pm.prepareToClose();
-    await Promise.all(this.luns.map((lun) => lun.disk.close()));
-    await this.errorHandler.idle();
-    await this.pm.powerDown();
-    await this.#teardown();
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -219,6 +216,14 @@ export class UfsHba implements AsyncDisposable {
     this.abandonAll();
     this.crypto?.engine?.clearAll();
     await this.device[Symbol.asyncDispose]();
+  }
+
+  async #close(): Promise<void> {
+    await this.pm.prepareToClose();
+    await Promise.all(this.luns.map((lun) => lun.disk.close()));
+    await this.errorHandler.idle();
+    await this.pm.powerDown();
+    await this.#teardown();
   }
 
   #setInterrupts(mask: number): void {

@@ -41,6 +41,18 @@ describe("createUfsDisk", () => {
     expect(disk.profile!.slotTable().every((slot) => slot.key === null)).toBe(true);
   });
 
+  it("closes once, however often it is asked to", async () => {
+    const disk = await createUfsDisk({ layer: newLayer(), engine, bytes: MIB });
+    const resets: string[] = [];
+    disk.controller.events.observe(({ type }) => type === "hostReset" && resets.push(type));
+    await disk.bdev.write(0, pattern(4096));
+    await Promise.all([disk.close(), disk.close(), disk.hba.close()]);
+    // The driver stops the host, and the power goes off.
+    expect(resets).toHaveLength(2);
+    await disk.close();
+    expect(resets).toHaveLength(2);
+  });
+
   it("without an engine there is no profile, and the disk works", async () => {
     await using disk = await createUfsDisk({ layer: newLayer(), bytes: MIB });
     expect(disk.profile).toBeNull();
