@@ -146,12 +146,6 @@ export class TransferRequestList {
     lrb.utrd.dataDirection = DataDirection.NONE;
   }
 
-  #addEntry(lrb: Lrb, address: number, bytes: number): void {
-    if (lrb.prdtEntries === MAX_SEGMENTS) throw new BlkBug(`a command has more than ${MAX_SEGMENTS} runs of memory`);
-    buildPrdtEntry(lrb.ucd, PRDT_AT + lrb.prdtEntries * this.prdtEntryBytes, address, bytes);
-    lrb.prdtEntries++;
-  }
-
   /** Takes a slot back from the controller; false when it does not let go. @kernel drivers/ufs/core/ufshcd.c: ufshcd_clear_cmd */
   async clear(slot: number): Promise<boolean> {
     // From here on nobody takes the slot for one whose command has ended.
@@ -161,6 +155,12 @@ export class TransferRequestList {
     if (await pollUntil(this.#executor, isClear, 1, CLEAR_TIMEOUT_MS)) return true;
     this.#outstanding |= bit(slot);
     return false;
+  }
+
+  #addEntry(lrb: Lrb, address: number, bytes: number): void {
+    if (lrb.prdtEntries === MAX_SEGMENTS) throw new BlkBug(`a command has more than ${MAX_SEGMENTS} runs of memory`);
+    buildPrdtEntry(lrb.ucd, PRDT_AT + lrb.prdtEntries * this.prdtEntryBytes, address, bytes);
+    lrb.prdtEntries++;
   }
 }
 

@@ -80,11 +80,10 @@ export class UfsHba implements AsyncDisposable {
   readonly tagSet: BlkMqTagSet;
   /** Null when the controller does not encrypt, or must not. @kernel UFSHCD_CAP_CRYPTO, cleared */
   readonly crypto: HbaCrypto | null;
-  /** The disks found, in order of their numbers. */
-  readonly luns: readonly UfsLun[] = [];
   state: HbaState = "resetting";
   readonly #irq: InterruptLine;
   readonly #response = newUpiuHeader();
+  #luns: readonly UfsLun[] = [];
   #enabledInterrupts = 0;
   #closing: Promise<void> | null = null;
 
@@ -130,6 +129,11 @@ export class UfsHba implements AsyncDisposable {
       await hba.#teardown();
       throw error;
     }
+  }
+
+  /** The disks found, in order of their numbers. */
+  get luns(): readonly UfsLun[] {
+    return this.#luns;
   }
 
   get cryptoProfile(): BlkCryptoProfile | null {
@@ -203,7 +207,7 @@ export class UfsHba implements AsyncDisposable {
     await hbaEnable(this);
     await deviceInit(this);
     this.state = "operational";
-    (this as { luns: readonly UfsLun[] }).luns = await scanHost(this);
+    this.#luns = await scanHost(this);
     this.pm.touch();
   }
 
