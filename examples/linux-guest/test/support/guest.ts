@@ -1,10 +1,10 @@
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe } from "vitest";
+import { beforeEach, describe } from "vitest";
 import { findBios } from "../../src/find-bios.js";
 
 /** What one boot left behind. */
@@ -19,19 +19,33 @@ export interface GuestRun {
 const TSX = createRequire(import.meta.url).resolve("tsx/cli");
 const PROGRAM = new URL("../../src/linux-guest.ts", import.meta.url).pathname;
 
-function missing(): string | undefined {
+/** Why there is no guest to run: the kernel stays outside of this repository. */
+function missingKernel(): string | undefined {
   const kernel = process.env.INLINECRYPT_GUEST_KERNEL;
   if (kernel === undefined) return "INLINECRYPT_GUEST_KERNEL does not name the folder of a guest kernel";
   if (!existsSync(join(kernel, "bzImage"))) return `${kernel} has no bzImage`;
-  if (findBios() === undefined) return "seabios is not installed";
   return undefined;
 }
 
-/** `describe` where there is a guest kernel; elsewhere skipped, with the reason in its name. */
+/** Programs that packages have: missing ones fail the tests where INLINECRYPT_REQUIRE_PEERS is set. */
+function missingPeers(): string | undefined {
+  if (process.env.INLINECRYPT_REQUIRE_PEERS) return undefined;
+  const missing = ["mke2fs", "debugfs", "e2fsck"].filter((name) => !hasProgram(name));
+  if (findBios() === undefined) missing.push("seabios");
+  return missing.length === 0 ? undefined : `not installed: ${missing.join(", ")}`;
+}
+
+function hasProgram(name: string): boolean {
+  return spawnSync("sh", ["-c", `command -v "$1"`, "sh", name]).status === 0;
+}
+
+/** `describe` for tests that need the guest; where it cannot run, each of them is skipped and says why. */
 export function describeWithGuest(name: string, tests: () => void): void {
-  const reason = missing();
-  if (reason === undefined) describe(name, tests);
-  else describe.skip(`${name} (skipped: ${reason})`, tests);
+  const reason = missingKernel() ?? missingPeers();
+  describe(name, () => {
+    if (reason !== undefined) beforeEach(({ skip }) => skip(reason));
+    tests();
+  });
 }
 
 /** Boots the guest with a job on a disk image, as `pnpm guest` does. */
