@@ -85,7 +85,7 @@ export class Bio implements BvecPosition {
 
   /** Whole sectors still to do. */
   get sectors(): number {
-    return Math.floor(this.bytes / SECTOR_BYTES);
+    return this.bytes >>> SECTOR_SHIFT;
   }
 
   /** The first sector after this bio. */
@@ -149,7 +149,7 @@ export class Bio implements BvecPosition {
     if (bytes < 0 || bytes > this.bytes) throw new BlkBug(`a bio of ${this.bytes} bytes is advanced by ${bytes}`);
     if (this.cryptCtx !== null) this.cryptCtx.advance(bytes);
     if (this.integrity !== null) this.integrity.advance(bytes);
-    this.sector += Math.floor(bytes / SECTOR_BYTES);
+    this.sector += bytes >>> SECTOR_SHIFT;
     if (opOf(this.opf) <= ReqOp.WRITE) bvecAdvance(this.vecs, this, bytes);
     else this.bytes -= bytes;
   }

@@ -1,4 +1,4 @@
-import { type Bio, SECTOR_BYTES } from "./bio.js";
+import { type Bio, SECTOR_SHIFT } from "./bio.js";
 import { BioCryptCtx } from "./bio-crypt-ctx.js";
 import { accountCompletion, accountStart } from "./blk-account.js";
 import { type Keyslot, type KeyslotResult, KeyslotWaiter } from "./blk-crypto.js";
@@ -91,7 +91,7 @@ export class BlkRequest {
 
   /** Whole sectors still to do. */
   get sectors(): number {
-    return this.bytes / SECTOR_BYTES;
+    return this.bytes >>> SECTOR_SHIFT;
   }
 
   /** The first sector after this request. */
@@ -176,11 +176,11 @@ export class BlkRequest {
   update(status: BlkStatus, bytes: number): boolean {
     if (bytes > this.bytes) throw new BlkBug(`${bytes} bytes of a request of ${this.bytes} complete`);
     this.queue.layer.tracepoints.blockRqComplete.emit?.(this, status, bytes);
-    accountCompletion(this, bytes / SECTOR_BYTES);
+    accountCompletion(this, bytes >>> SECTOR_SHIFT);
     if (status === BlkStatus.OK) blkIntegrityComplete(this, bytes);
     if (bytes === this.bytes) this.putKeyslot();
     else if (this.cryptCtx !== null) this.cryptCtx.advance(bytes);
-    this.sector += bytes / SECTOR_BYTES;
+    this.sector += bytes >>> SECTOR_SHIFT;
     this.bytes -= bytes;
     let left = bytes;
     for (let bio = this.bio; bio !== null && (left > 0 || this.bytes === 0); bio = this.bio) {

@@ -61,7 +61,7 @@ export class BlockLayer {
   #firstPending: Bio | null = null;
   #lastPending: Bio | null = null;
   #submitting = false;
-  /** NaN until somebody asks. */
+  /** What the clock said when it was first read in this submission or plug; NaN before, and outside. */
   #cachedNowMs = Number.NaN;
 
   constructor(options: BlockLayerOptions) {
@@ -146,9 +146,7 @@ export class BlockLayer {
    * @kernel block/blk.h: blk_time_get_ns
    */
   get nowMs(): number {
-    if (!this.#submitting && this.#plug.depth === 0) return this.executor.nowMs();
-    if (Number.isNaN(this.#cachedNowMs)) this.#cachedNowMs = this.executor.nowMs();
-    return this.#cachedNowMs;
+    return Number.isNaN(this.#cachedNowMs) ? this.#readClock() : this.#cachedNowMs;
   }
 
   /** The plug that collects requests now, or null. */
@@ -163,7 +161,6 @@ export class BlockLayer {
    * @kernel block/blk-core.c: blk_start_plug
    */
   startPlug(): void {
-    if (this.#plug.depth === 0) this.#cachedNowMs = Number.NaN;
     this.#plug.depth++;
   }
 
@@ -171,7 +168,9 @@ export class BlockLayer {
   finishPlug(): void {
     if (this.#plug.depth === 0) throw new BlkBug("a plug is finished that was not started");
     this.#plug.depth--;
-    if (this.#plug.depth === 0) this.#plug.flush(true);
+    if (this.#plug.depth > 0) return;
+    this.#plug.flush(true);
+    if (!this.#submitting) this.#cachedNowMs = Number.NaN;
   }
 
   /** Sends the plugged requests on; what a submitter does before it waits. @kernel block/blk-core.c: blk_flush_plug */
@@ -189,7 +188,6 @@ export class BlockLayer {
   /** Nested submissions append to the list this drains: any depth of stacking, no recursion. */
   #drainPending(): void {
     this.#submitting = true;
-    if (this.#plug.depth === 0) this.#cachedNowMs = Number.NaN;
     try {
       for (let bio = this.#firstPending; bio !== null; bio = this.#firstPending) {
         this.#firstPending = bio.next;
@@ -199,7 +197,14 @@ export class BlockLayer {
       }
     } finally {
       this.#submitting = false;
+      if (this.#plug.depth === 0) this.#cachedNowMs = Number.NaN;
     }
+  }
+
+  #readClock(): number {
+    const nowMs = this.executor.nowMs();
+    if (this.#submitting || this.#plug.depth > 0) this.#cachedNowMs = nowMs;
+    return nowMs;
   }
 }
 
@@ -232,7 +237,7 @@ function checkRange(bio: Bio, bdev: BlockDevice): BlkStatus {
   if (bio.remapped) return BlkStatus.OK;
   if (bio.bytes > 0) {
     if (bio.sector < 0 || bio.endSector > bdev.sectorCount) return BlkStatus.IOERR;
-    if (bio.bytes % SECTOR_BYTES !== 0 || Math.floor(bio.sector) !== bio.sector) return BlkStatus.IOERR;
+    if ((bio.bytes & (SECTOR_BYTES - 1)) !== 0 || Math.floor(bio.sector) !== bio.sector) return BlkStatus.IOERR;
     const blockMask = bdev.queue.limits.logicalBlockBytes - 1;
     if ((bio.bytes & blockMask) !== 0 || (bio.sector & (blockMask >> SECTOR_SHIFT)) !== 0) return BlkStatus.IOERR;
     if (bdev !== bdev.disk.part0) remapPartition(bio, bdev);

@@ -1,18 +1,12 @@
 import { opIsWrite, opOf, ReqOp } from "./opf.js";
 
-/** What is counted together. @kernel include/linux/blk_types.h: enum stat_group */
-export const StatGroup = { READ: 0, WRITE: 1, DISCARD: 2, FLUSH: 3 } as const;
-export type StatGroup = (typeof StatGroup)[keyof typeof StatGroup];
-
-/** Where each group's counters begin. */
-const IOS = 0;
-const MERGES = 4;
-const SECTORS = 8;
-const MS = 12;
-/** Time with I/O in flight, and when that was last brought up to date. */
-const IO_TICKS = 16;
-const STAMP = 17;
-const COUNTERS = 18;
+/** What is counted together for one kind of operation. @kernel include/linux/part_stat.h: disk_stats */
+class IoCounts {
+  ios = 0;
+  merges = 0;
+  sectors = 0;
+  ms = 0;
+}
 
 /**
  * The fields of a line of /proc/diskstats behind the name, in their order. Times are milliseconds, sectors have 512 bytes.
@@ -51,9 +45,16 @@ export interface DiskStatsSnapshot {
  */
 export class DiskStats {
   readonly #disk: DiskStats | null;
-  readonly #counters: Float64Array = new Float64Array(COUNTERS);
+  readonly #reads = new IoCounts();
+  readonly #writes = new IoCounts();
+  readonly #discards = new IoCounts();
+  readonly #flushes = new IoCounts();
   #inFlightReads = 0;
   #inFlightWrites = 0;
+  /** Time with I/O in flight. */
+  #ioTicksMs = 0;
+  /** When that was last brought up to date. */
+  #stampMs = 0;
 
   /** @param disk the counters of the disk this is a partition of; null for a disk. */
   constructor(disk: DiskStats | null) {
@@ -71,76 +72,76 @@ export class DiskStats {
 
   /** A request starts. @context hot. @kernel block/blk-mq.c: blk_account_io_start */
   start(opf: number, nowMs: number): void {
-    for (let stats: DiskStats | null = this; stats !== null; stats = stats.#disk) {
-      stats.#tick(nowMs, false);
-      stats.#addInFlight(opf, 1);
-    }
+    this.#tick(nowMs, false);
+    this.#addInFlight(opf, 1);
+    if (this.#disk !== null) this.#disk.start(opf, nowMs);
   }
 
   /** A request that started at `startMs` is done. @context hot. @kernel block/blk-mq.c: blk_account_io_done */
   done(opf: number, startMs: number, nowMs: number): void {
-    const group = statGroupOf(opf);
-    for (let stats: DiskStats | null = this; stats !== null; stats = stats.#disk) {
-      stats.#tick(nowMs, true);
-      stats.#add(IOS + group, 1);
-      stats.#add(MS + group, nowMs - startMs);
-      stats.#addInFlight(opf, -1);
-    }
+    const counts = this.#countsOf(opf);
+    this.#tick(nowMs, true);
+    counts.ios++;
+    counts.ms += nowMs - startMs;
+    this.#addInFlight(opf, -1);
+    if (this.#disk !== null) this.#disk.done(opf, startMs, nowMs);
   }
 
   /** Part of a request has moved. @context hot. @kernel block/blk-mq.c: blk_account_io_completion */
   moved(opf: number, sectors: number): void {
-    const group = statGroupOf(opf);
-    for (let stats: DiskStats | null = this; stats !== null; stats = stats.#disk) stats.#add(SECTORS + group, sectors);
+    this.#countsOf(opf).sectors += sectors;
+    if (this.#disk !== null) this.#disk.moved(opf, sectors);
   }
 
   /** A bio has joined a request. @context hot. @kernel block/blk-merge.c: blk_account_io_merge_bio */
   mergedBio(opf: number): void {
-    const group = statGroupOf(opf);
-    for (let stats: DiskStats | null = this; stats !== null; stats = stats.#disk) stats.#add(MERGES + group, 1);
+    this.#countsOf(opf).merges++;
+    if (this.#disk !== null) this.#disk.mergedBio(opf);
   }
 
   /** A request that had started has joined another. @kernel block/blk-merge.c: blk_account_io_merge_request */
   mergedRequest(opf: number): void {
-    this.mergedBio(opf);
-    for (let stats: DiskStats | null = this; stats !== null; stats = stats.#disk) stats.#addInFlight(opf, -1);
+    this.#countsOf(opf).merges++;
+    this.#addInFlight(opf, -1);
+    if (this.#disk !== null) this.#disk.mergedRequest(opf);
   }
 
   /** The disk has been flushed. @kernel block/blk-flush.c: blk_account_io_flush */
   flushed(startMs: number, nowMs: number): void {
-    this.#add(IOS + StatGroup.FLUSH, 1);
-    this.#add(MS + StatGroup.FLUSH, nowMs - startMs);
+    this.#flushes.ios++;
+    this.#flushes.ms += nowMs - startMs;
   }
 
   /** All counters, as of `nowMs`. @kernel block/genhd.c: diskstats_show */
   snapshot(nowMs: number): DiskStatsSnapshot {
     const inFlight = this.#inFlightReads + this.#inFlightWrites;
     if (inFlight > 0) this.#tick(nowMs, true);
-    const count = (field: number, group: StatGroup): number => this.#counters[field + group]!;
-    const { READ, WRITE, DISCARD, FLUSH } = StatGroup;
+    const [reads, writes, discards, flushes] = [this.#reads, this.#writes, this.#discards, this.#flushes];
     return {
-      readIos: count(IOS, READ),
-      readMerges: count(MERGES, READ),
-      readSectors: count(SECTORS, READ),
-      readMs: count(MS, READ),
-      writeIos: count(IOS, WRITE),
-      writeMerges: count(MERGES, WRITE),
-      writeSectors: count(SECTORS, WRITE),
-      writeMs: count(MS, WRITE),
+      readIos: reads.ios,
+      readMerges: reads.merges,
+      readSectors: reads.sectors,
+      readMs: reads.ms,
+      writeIos: writes.ios,
+      writeMerges: writes.merges,
+      writeSectors: writes.sectors,
+      writeMs: writes.ms,
       inFlight,
-      ioTicksMs: this.#counters[IO_TICKS]!,
-      timeInQueueMs: count(MS, READ) + count(MS, WRITE) + count(MS, DISCARD) + count(MS, FLUSH),
-      discardIos: count(IOS, DISCARD),
-      discardMerges: count(MERGES, DISCARD),
-      discardSectors: count(SECTORS, DISCARD),
-      discardMs: count(MS, DISCARD),
-      flushIos: count(IOS, FLUSH),
-      flushMs: count(MS, FLUSH),
+      ioTicksMs: this.#ioTicksMs,
+      timeInQueueMs: reads.ms + writes.ms + discards.ms + flushes.ms,
+      discardIos: discards.ios,
+      discardMerges: discards.merges,
+      discardSectors: discards.sectors,
+      discardMs: discards.ms,
+      flushIos: flushes.ios,
+      flushMs: flushes.ms,
     };
   }
 
-  #add(counter: number, amount: number): void {
-    this.#counters[counter]! += amount;
+  /** @kernel include/linux/blk_types.h: op_stat_group */
+  #countsOf(opf: number): IoCounts {
+    if (opOf(opf) === ReqOp.DISCARD) return this.#discards;
+    return opIsWrite(opf) ? this.#writes : this.#reads;
   }
 
   #addInFlight(opf: number, amount: 1 | -1): void {
@@ -150,10 +151,10 @@ export class DiskStats {
 
   /** Time counts from one event to the next if something was in flight between them; at an `end` something was. */
   #tick(nowMs: number, end: boolean): void {
-    const since = nowMs - this.#counters[STAMP]!;
-    if (since <= 0) return;
-    if (end || this.#inFlightReads + this.#inFlightWrites > 0) this.#counters[IO_TICKS]! += since;
-    this.#counters[STAMP] = nowMs;
+    const sinceMs = nowMs - this.#stampMs;
+    if (sinceMs <= 0) return;
+    if (end || this.#inFlightReads + this.#inFlightWrites > 0) this.#ioTicksMs += sinceMs;
+    this.#stampMs = nowMs;
   }
 }
 
@@ -167,10 +168,4 @@ export function formatDiskStats(stats: DiskStatsSnapshot): string {
   const discards = [discardIos, discardMerges, discardSectors, discardMs];
   const fields = [...reads, ...writes, inFlight, ioTicksMs, timeInQueueMs, ...discards, flushIos, flushMs];
   return fields.map(Math.floor).join(" ");
-}
-
-/** @kernel include/linux/blk_types.h: op_stat_group */
-function statGroupOf(opf: number): StatGroup {
-  if (opOf(opf) === ReqOp.DISCARD) return StatGroup.DISCARD;
-  return opIsWrite(opf) ? StatGroup.WRITE : StatGroup.READ;
 }

@@ -32,6 +32,8 @@ export class Pool<T> {
   readonly #create: () => T;
   readonly #failAlloc: FailAlloc | null;
   readonly #free: T[] = [];
+  /** How many of `#free` are free: those from the start. */
+  #freeCount = 0;
   #created = 0;
   #firstWaiter: PoolWaiter | null = null;
   #lastWaiter: PoolWaiter | null = null;
@@ -46,14 +48,16 @@ export class Pool<T> {
 
   /** Objects handed out and not given back. */
   get inUse(): number {
-    return this.#created - this.#free.length;
+    return this.#created - this.#freeCount;
   }
 
   /** An object, or null when all are in use. */
   tryGet(): T | null {
     if (this.#failAlloc?.(this) === true) return null;
-    const recycled = this.#free.pop();
-    if (recycled !== undefined) return recycled;
+    if (this.#freeCount > 0) {
+      this.#freeCount--;
+      return this.#free[this.#freeCount]!;
+    }
     if (this.#created === this.capacity) return null;
     this.#created++;
     return this.#create();
@@ -61,8 +65,9 @@ export class Pool<T> {
 
   /** Gives an object back and wakes the waiter that has waited longest. */
   put(object: T): void {
-    if (this.#free.length >= this.#created) throw new BlkBug(`pool ${this.name}: more objects came back than went out`);
-    this.#free.push(object);
+    if (this.#freeCount === this.#created) throw new BlkBug(`pool ${this.name}: more objects came back than went out`);
+    this.#free[this.#freeCount] = object;
+    this.#freeCount++;
     const waiter = this.#firstWaiter;
     if (waiter === null) return;
     this.#unlinkFirst(waiter);

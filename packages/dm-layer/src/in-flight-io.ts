@@ -13,7 +13,7 @@ export class InFlightIo {
 
   done(): void {
     this.#count--;
-    if (this.#count === 0) this.#end(true);
+    if (this.#count === 0 && this.#settle !== null) this.#end(true);
   }
 
   /** Resolves to true when there is none, or at `cancel` to false. */
