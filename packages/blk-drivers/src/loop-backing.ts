@@ -1,77 +1,25 @@
-import { BioSegments, BlkError, BlkStatus, errnoToStatus } from "@inlinecrypt/blk-core";
-import type { LoopFile } from "./loop-file.js";
-import type { LoopIo } from "./loop-io.js";
-import { HolePuncher, type PunchJob } from "./loop-punch.js";
+import type { BlkRequest, BlkStatus, QueueLimitsInput } from "@inlinecrypt/blk-core";
 
-/**
- * The file of a loop device in use: what its requests share, and what is known about how much of it is on the medium.
- *
- * @kernel drivers/block/loop.c: loop_device.lo_backing_file
- */
-export class LoopBacking {
-  readonly file: LoopFile;
-  readonly io: LoopIo;
-  readonly fd: number;
-  readonly canPunchHoles: boolean;
-  /** Walks the request being started; requests start one after the other. */
-  readonly segments: BioSegments = new BioSegments();
-  readonly #puncher: HolePuncher;
-  #dirty = false;
-  #syncFailure: BlkStatus = BlkStatus.OK;
+/** The driver's side of a request, made once for each and kept. @kernel drivers/block/loop.c: loop_cmd */
+export interface LoopCmd {
+  /** Starts the request, which then completes by itself, or says at once why not. */
+  start(): BlkStatus;
+}
 
-  constructor(file: LoopFile, io: LoopIo, canPunchHoles: boolean) {
-    this.file = file;
-    this.io = io;
-    this.fd = file.handle.fd;
-    this.canPunchHoles = canPunchHoles;
-    this.#puncher = new HolePuncher(this.fd, io);
-  }
-
-  /** The file has changed since the last sync started. */
-  markDirty(): void {
-    this.#dirty = true;
-  }
-
-  punch(job: PunchJob): void {
-    this.#puncher.punch(job);
-  }
-
+/** What holds the data of a loop device. @kernel drivers/block/loop.c: loop_device.lo_backing_file */
+export interface LoopBacking {
+  /** For messages. */
+  readonly name: string;
+  /** Size; the end that fills no logical block is not used. */
+  readonly bytes: number;
+  readonly readOnly: boolean;
+  /** What it can do, for disks of this logical block. */
+  limits(logicalBlockBytes: number): QueueLimitsInput;
+  newCmd(rq: BlkRequest): LoopCmd;
   /**
-   * Puts everything that was written on the medium. After one failure it never succeeds again: the operating system
-   * reports lost pages once and then takes them for clean, so a later success would be a lie. Opening the file anew
-   * starts afresh.
+   * Puts everything on the medium and lets the backing go; the device is idle.
    *
-   * @kernel drivers/block/loop.c: lo_req_flush
+   * @throws BlkError when data was lost; the backing is let go all the same.
    */
-  sync(done: (status: BlkStatus) => void): void {
-    if (this.#syncFailure !== BlkStatus.OK) return done(this.#syncFailure);
-    this.#dirty = false;
-    this.io.fdatasync(this.fd, (error) => {
-      if (error !== null) this.#syncFailure = errnoToStatus((error as NodeJS.ErrnoException).code ?? "EIO");
-      done(this.#syncFailure);
-    });
-  }
-
-  /**
-   * Syncs what is not on the medium, then closes the file; the device must be idle.
-   *
-   * @throws BlkError EIO when data was lost; the file is closed all the same.
-   */
-  async close(): Promise<void> {
-    try {
-      if (this.#dirty || this.#syncFailure !== BlkStatus.OK) await this.#syncOrThrow();
-    } finally {
-      await this.file.handle.close();
-    }
-  }
-
-  async #syncOrThrow(): Promise<void> {
-    const status = await new Promise<BlkStatus>((resolve) => this.sync(resolve));
-    if (status === BlkStatus.OK) return;
-    throw new BlkError(
-      "EIO",
-      this.file.path,
-      "fdatasync failed: writes since the last flush that succeeded may be lost",
-    );
-  }
+  close(): Promise<void>;
 }

@@ -1,48 +1,35 @@
 import {
-  BIO_MAX_VECS,
-  BlkMqQueue,
+  BlkError,
   type BlockDevice,
   type BlockLayer,
-  GenDisk,
+  type GenDisk,
   SECTOR_BYTES,
   validateLimits,
 } from "@inlinecrypt/blk-core";
-import { LoopBacking } from "./loop-backing.js";
-import { LoopCmd } from "./loop-cmd.js";
+import type { LoopBacking } from "./loop-backing.js";
+import { LoopBdevBacking } from "./loop-bdev-backing.js";
+import { newLoopDisk } from "./loop-disk.js";
 import { openLoopFile } from "./loop-file.js";
+import { LoopFileBacking } from "./loop-file-backing.js";
 import { nodeLoopIo } from "./loop-io.js";
 import { canPunchHoles } from "./loop-punch.js";
 
-/** Most sectors of one discard. @kernel drivers/block/loop.c: loop_config_discard */
-const MAX_HOLE_SECTORS = 2 ** 23 - 1;
-/** Most sectors of one write zeroes: 32 MiB, so that a large range is zeroed by several requests at once. */
-const MAX_ZEROES_SECTORS = 65536;
-/** The operating system's cache works in pages: a smaller write reads the rest of its page first. */
-const PAGE_BYTES = 4096;
-
-export interface LoopDeviceOptions {
-  /** Path of a regular or block special file. */
-  file: string;
+interface LoopOptions {
   /**
-   * Opens the file for reading only; the disk refuses writes.
+   * Reads only; the disk refuses writes.
    *
-   * @default false
+   * @default false; true over a device that is read-only
    */
   readOnly?: boolean;
   /**
-   * Size of the disk. A file that does not exist is created with it, sparse; one that exists must have it.
+   * Bios are aligned to this, a power of two from 512 to 65536. A file's size must be a multiple of it; a device's own
+   * must not be larger.
    *
-   * @default the size of the file, which must exist
-   */
-  sizeBytes?: number;
-  /**
-   * Bios are aligned to this, a power of two from 512 to 65536; the file's size must be a multiple of it.
-   *
-   * @default 512
+   * @default 512, or that of the device
    */
   logicalBlockBytes?: number;
   /**
-   * Most requests at a time; Node works on as many as its thread pool has threads.
+   * Most requests at a time; Node works on as many files as its thread pool has threads.
    *
    * @default 128
    */
@@ -50,15 +37,41 @@ export interface LoopDeviceOptions {
   /**
    * As it appears in messages.
    *
-   * @default the path of the file
+   * @default the path of the file, or "loop over" and the name of the device
    */
   name?: string;
 }
 
+/** A loop device in a file. */
+export interface LoopOverFile extends LoopOptions {
+  /** Path of a regular or block special file. */
+  file: string;
+  device?: never;
+  /**
+   * Size of the disk. A file that does not exist is created with it, sparse; one that exists must have it.
+   *
+   * @default the size of the file, which must exist
+   */
+  sizeBytes?: number;
+}
+
+/** A loop device on another block device, which is as large. */
+export interface LoopOverDevice extends LoopOptions {
+  /** Of the same block layer. It stays its owner's: close it after the loop device. */
+  device: BlockDevice;
+  file?: never;
+  sizeBytes?: never;
+}
+
+export type LoopDeviceOptions = LoopOverFile | LoopOverDevice;
+
 /**
- * A disk in a file. Writes are in the operating system's cache when they end; a flush that ends, and a write with FUA
- * that ends, are on the medium. Once a flush has failed, all later ones fail too. Discards free space in a regular file
- * on Linux; where that cannot be done, `limits.maxDiscardSectors` is 0 and they end with NOTSUPP.
+ * A disk in a file, or on another block device. It has no crypto profile: contexts are served by the fallback above it.
+ *
+ * In a file, writes are in the operating system's cache when they end; a flush that ends, and a write with FUA that ends,
+ * are on the medium. Once a flush has failed, all later ones fail too. Discards free space in a regular file on Linux;
+ * where that cannot be done, `limits.maxDiscardSectors` is 0 and they end with NOTSUPP. On a device, operations are the
+ * device's: what it does not know, the loop device does not either.
  *
  * @kernel drivers/block/loop.c
  */
@@ -73,23 +86,30 @@ export class LoopDevice implements AsyncDisposable {
   }
 
   /**
-   * Opens a file, or creates it, as a disk.
+   * Opens a file, or creates it, or takes a device, as a disk.
    *
-   * @throws BlkError naming the file and what was expected: ENOENT, EACCES, EPERM, EROFS, EISDIR; EINVAL for a size that
-   * is no multiple of the logical block or not the one asked for; ENOSPC or EFBIG when it cannot be created.
+   * @throws BlkError naming the file or device and what was expected: ENOENT, EACCES, EPERM, EROFS, EISDIR; EINVAL for a
+   * size that is no multiple of the logical block or not the one asked for, and for a logical block smaller than the
+   * device's; ENOSPC or EFBIG when a file cannot be created.
    * @kernel drivers/block/loop.c: loop_configure
    */
   static async open(layer: BlockLayer, options: LoopDeviceOptions): Promise<LoopDevice> {
-    const { readOnly = false, sizeBytes, logicalBlockBytes = SECTOR_BYTES } = options;
+    const {
+      name,
+      queueDepth,
+      device,
+      logicalBlockBytes = device?.queue.limits.logicalBlockBytes ?? SECTOR_BYTES,
+    } = options;
     validateLimits({ logicalBlockBytes });
-    const file = await openLoopFile({ file: options.file, readOnly, sizeBytes, logicalBlockBytes });
+    const backing =
+      options.device === undefined
+        ? await openFile(options, logicalBlockBytes)
+        : newBdevBacking(layer, options, logicalBlockBytes);
     try {
-      const punches =
-        file.isRegular && !readOnly && (await canPunchHoles(file.handle.fd, file.bytes, file.blockBytes, nodeLoopIo));
-      const backing = new LoopBacking(file, nodeLoopIo, punches);
-      return new LoopDevice(newLoopDisk(layer, backing, options), backing);
+      const disk = newLoopDisk(layer, backing, { name: name ?? backing.name, logicalBlockBytes, queueDepth });
+      return new LoopDevice(disk, backing);
     } catch (error) {
-      await file.handle.close();
+      await backing.close();
       throw error;
     }
   }
@@ -100,9 +120,10 @@ export class LoopDevice implements AsyncDisposable {
   }
 
   /**
-   * Refuses new I/O, waits for what was accepted, puts it on the medium and closes the file. Idempotent.
+   * Refuses new I/O, waits for what was accepted, puts it on the medium and closes the file; a device below stays open.
+   * Idempotent.
    *
-   * @throws BlkError EIO when data could not be put on the medium; the file is closed all the same.
+   * @throws BlkError when data could not be put on the medium; the file is closed all the same.
    * @kernel drivers/block/loop.c: __loop_clr_fd
    */
   close(): Promise<void> {
@@ -115,30 +136,29 @@ export class LoopDevice implements AsyncDisposable {
   }
 }
 
-/** The disk over an open file; what `LoopDevice.open` does after opening, and what tests do with a failing file. */
-export function newLoopDisk(
-  layer: BlockLayer,
-  backing: LoopBacking,
-  options: Pick<LoopDeviceOptions, "logicalBlockBytes" | "queueDepth" | "name">,
-): GenDisk {
-  const { path, bytes, readOnly, blockBytes } = backing.file;
-  const queue = new BlkMqQueue(layer, {
-    ops: {
-      initRequest: (rq) => {
-        rq.driverData = new LoopCmd(rq, backing);
-      },
-      queueRq: (rq) => (rq.driverData as LoopCmd).start(),
-    },
-    queueDepth: options.queueDepth ?? 128,
-    limits: {
-      logicalBlockBytes: options.logicalBlockBytes ?? SECTOR_BYTES,
-      physicalBlockBytes: PAGE_BYTES,
-      maxSegments: BIO_MAX_VECS,
-      maxDiscardSectors: backing.canPunchHoles ? MAX_HOLE_SECTORS : 0,
-      discardGranularityBytes: blockBytes,
-      maxWriteZeroesSectors: MAX_ZEROES_SECTORS,
-      writeCache: !readOnly,
-    },
-  });
-  return new GenDisk({ name: options.name ?? path, queue, sectorCount: bytes / SECTOR_BYTES, readOnly });
+async function openFile(options: LoopOverFile, logicalBlockBytes: number): Promise<LoopFileBacking> {
+  const { file: path, readOnly = false, sizeBytes } = options;
+  const file = await openLoopFile({ file: path, readOnly, sizeBytes, logicalBlockBytes });
+  try {
+    const punches =
+      file.isRegular && !readOnly && (await canPunchHoles(file.handle.fd, file.bytes, file.blockBytes, nodeLoopIo));
+    return new LoopFileBacking(file, nodeLoopIo, punches);
+  } catch (error) {
+    await file.handle.close();
+    throw error;
+  }
+}
+
+function newBdevBacking(layer: BlockLayer, options: LoopOverDevice, logicalBlockBytes: number): LoopBdevBacking {
+  const { device, readOnly = false } = options;
+  const belowBytes = device.queue.limits.logicalBlockBytes;
+  if (device.queue.layer !== layer) refuse(`${device.name} is of another block layer`);
+  if (logicalBlockBytes < belowBytes) {
+    refuse(`${device.name} has blocks of ${belowBytes} bytes, expected logicalBlockBytes to be no less`);
+  }
+  return new LoopBdevBacking(device, readOnly);
+}
+
+function refuse(message: string): never {
+  throw new BlkError("EINVAL", "loop_configure", message);
 }

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { BlockLayer, HostExecutor } from "@inlinecrypt/blk-core";
 import { type BlockDeviceUnderTest, blockDeviceSuite, MIN_DEVICE_BYTES } from "@inlinecrypt/conformance";
-import { LoopDevice, type LoopDeviceOptions } from "../src/loop.js";
+import { LoopDevice, type LoopOverFile } from "../src/loop.js";
 import { RamDisk } from "../src/ram.js";
 
 blockDeviceSuite("RamDisk", {
@@ -34,11 +34,35 @@ for (const options of [{}, { logicalBlockBytes: 4096 }, { queueDepth: 2 }]) {
   });
 }
 
+for (const depth of [1, 3]) {
+  blockDeviceSuite(`LoopDevice over ${depth === 1 ? "a RamDisk" : "LoopDevices over a RamDisk"}`, {
+    discardZeroes: true,
+    async setup({ readOnly }) {
+      const layer = newLayer();
+      const ram = new RamDisk(layer, { bytes: MIN_DEVICE_BYTES });
+      const loops: LoopDevice[] = [];
+      for (let level = 1; level <= depth; level++) {
+        const device = loops.at(-1)?.bdev ?? ram.bdev;
+        loops.push(await LoopDevice.open(layer, { device, readOnly: readOnly && level === depth }));
+      }
+      return {
+        layer,
+        bdev: loops.at(-1)!.bdev,
+        readMedium: (byteOffset, into) => ram.readMedium(byteOffset, into),
+        async teardown() {
+          for (const loop of loops.reverse()) await loop.close();
+          await ram.close();
+        },
+      };
+    },
+  });
+}
+
 function newLayer(): BlockLayer {
   return new BlockLayer({ executor: new HostExecutor() });
 }
 
-async function loopUnderTest(folder: string, options: LoopDeviceOptions): Promise<BlockDeviceUnderTest> {
+async function loopUnderTest(folder: string, options: LoopOverFile): Promise<BlockDeviceUnderTest> {
   const layer = newLayer();
   const loop = await LoopDevice.open(layer, options);
   return {

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { BlockLayer, HostExecutor } from "@inlinecrypt/blk-core";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { LoopDevice, type LoopDeviceOptions } from "../src/loop.js";
+import { LoopDevice, type LoopOverFile } from "../src/loop.js";
 import { nodeLoopIo, type OperationDone } from "../src/loop-io.js";
 import { newFailingLoop, systemError } from "./failing-loop.js";
 
@@ -64,7 +64,7 @@ describe("LoopDevice.open", () => {
     await rm(folder, { recursive: true });
   });
 
-  function openLoop(options: Omit<LoopDeviceOptions, "file">): Promise<LoopDevice> {
+  function openLoop(options: Omit<LoopOverFile, "file">): Promise<LoopDevice> {
     const layer = new BlockLayer({ executor: new HostExecutor() });
     return LoopDevice.open(layer, { file: join(folder, "disk.img"), ...options });
   }

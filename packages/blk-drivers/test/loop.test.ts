@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { BlockLayer, HostExecutor } from "@inlinecrypt/blk-core";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { LoopDevice, type LoopDeviceOptions } from "../src/loop.js";
+import { LoopDevice, type LoopOverFile } from "../src/loop.js";
 import { blockSpecialBytes } from "../src/loop-block-size.js";
 
 const MIB = 2 ** 20;
@@ -24,7 +24,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
-async function open(name: string, options: Omit<LoopDeviceOptions, "file"> = {}): Promise<LoopDevice> {
+async function open(name: string, options: Omit<LoopOverFile, "file"> = {}): Promise<LoopDevice> {
   const loop = await LoopDevice.open(layer, { file: join(folder, name), ...options });
   opened.push(loop);
   return loop;
@@ -74,7 +74,7 @@ describe("LoopDevice.open", () => {
     await expect(loop.bdev.write(0, new Uint8Array(512))).rejects.toMatchObject({ code: "EPERM" });
   });
 
-  it.each<[string, Omit<LoopDeviceOptions, "file">, string, RegExp]>([
+  it.each<[string, Omit<LoopOverFile, "file">, string, RegExp]>([
     ["missing.img", {}, "ENOENT", /missing\.img cannot be opened: it does not exist; .*give a size/],
     ["missing.img", { sizeBytes: 4096, readOnly: true }, "ENOENT", /missing\.img cannot be opened: it does not exist/],
     ["no/folder.img", { sizeBytes: 4096 }, "ENOENT", /folder\.img cannot be created: .*existing folder/],

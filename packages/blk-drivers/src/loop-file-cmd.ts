@@ -1,5 +1,6 @@
 import { type BlkRequest, BlkStatus, errnoToStatus, opOf, ReqFlag, ReqOp, SECTOR_BYTES } from "@inlinecrypt/blk-core";
-import type { LoopBacking } from "./loop-backing.js";
+import type { LoopCmd } from "./loop-backing.js";
+import type { LoopFileBacking } from "./loop-file-backing.js";
 import type { TransferDone } from "./loop-io.js";
 import type { PunchJob } from "./loop-punch.js";
 
@@ -12,10 +13,10 @@ const MAX_INTERRUPTIONS = 16;
  *
  * @kernel drivers/block/loop.c: loop_cmd
  */
-export class LoopCmd implements PunchJob {
+export class LoopFileCmd implements LoopCmd, PunchJob {
   nextJob: PunchJob | null = null;
   readonly #rq: BlkRequest;
-  readonly #backing: LoopBacking;
+  readonly #backing: LoopFileBacking;
   /** Bytes of the request that are transferred. */
   #doneBytes = 0;
   #interruptions = 0;
@@ -24,7 +25,7 @@ export class LoopCmd implements PunchJob {
   readonly #onTransferred: TransferDone = (error, bytes) => this.#transferred(error, bytes);
   readonly #onSynced = (status: BlkStatus): void => this.#rq.complete(status);
 
-  constructor(rq: BlkRequest, backing: LoopBacking) {
+  constructor(rq: BlkRequest, backing: LoopFileBacking) {
     this.#rq = rq;
     this.#backing = backing;
   }
