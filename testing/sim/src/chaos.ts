@@ -1,12 +1,7 @@
-import { mqDeadline, noneElevator, SECTOR_BYTES } from "@inlinecrypt/blk-core";
 import type { SeededRandom } from "@inlinecrypt/blk-sim";
-import { startsWithMagic } from "./content.js";
-import { type Load, Violation } from "./load.js";
-import type { Region } from "./region.js";
+import type { Load } from "./load.js";
 import type { World } from "./world.js";
 import type { WorldDisk } from "./world-disk.js";
-
-const SECTOR_WORDS = SECTOR_BYTES / 4;
 
 /** What happened in a run. */
 export interface ChaosCounts {
@@ -26,9 +21,11 @@ export class Chaos {
     reconfigurations: 0,
     allocationsFailed: 0,
   };
-  /** Changes of elevators and keys under way: they wait for a queue to fall idle, or for a keyslot to be emptied. */
+  /** Changes under way: they wait for a queue to fall idle, for a keyslot to be emptied, for I/O to end. */
   #changing = 0;
-  readonly #quiesced = new Set<WorldDisk>();
+  /** Why a change came to nothing. */
+  #failure: unknown = null;
+  readonly #held = new Set<WorldDisk>();
   readonly #world: World;
   readonly #random: SeededRandom;
   readonly #calm: boolean;
@@ -40,15 +37,17 @@ export class Chaos {
     load.failuresExpected = !this.#calm;
   }
 
-  /** Whether something waits for promises to run. */
+  /** Whether something waits for promises to run. @throws what a change has thrown */
   get isChanging(): boolean {
+    if (this.#failure !== null) throw this.#failure;
     return this.#changing > 0;
   }
 
-  /** Called at every step: mostly nothing happens. A disk without power gets it back soon. */
+  /** Called at every step: mostly nothing happens. A disk without power gets it back soon. @throws what a change has thrown */
   tick(): void {
+    if (this.#failure !== null) throw this.#failure;
     for (const { power } of this.#world.disks) if (power?.isOn === false && this.#random.oneIn(30)) power.restore();
-    for (const disk of this.#quiesced) if (this.#random.oneIn(30)) this.#unquiesce(disk);
+    for (const disk of this.#held) if (this.#random.oneIn(30)) this.#release(disk);
     if (this.#random.oneIn(100)) this.#act();
   }
 
@@ -58,7 +57,7 @@ export class Chaos {
       case 0:
         return this.#startChangingKey();
       case 1:
-        return this.checkMedium(disk);
+        return disk.medium?.check();
       case 2:
         this.#world.allocationFaultsOneIn = this.#random.pick([0, 0, 3, 30]);
         return;
@@ -67,88 +66,62 @@ export class Chaos {
       case 4:
         return this.#cutPower(disk);
       case 5:
-        return disk.liftFaults();
+        return this.#goOn(disk.liftFaults());
       default:
-        return this.#addFault(disk);
+        this.counts.faults++;
+        return this.#goOn(disk.addFault(this.#random));
     }
   }
 
-  /** Ends everything that makes I/O fail. */
+  /** Ends everything that makes I/O wait or fail. */
   end(): void {
     this.counts.allocationsFailed = this.#world.allocationsFailed;
     this.#world.allocationFaultsOneIn = 0;
-    for (const disk of this.#quiesced) this.#unquiesce(disk);
+    for (const disk of this.#held) this.#release(disk);
     for (const disk of this.#world.disks) {
-      disk.liftFaults();
+      this.#goOn(disk.liftFaults());
       disk.power?.restore();
     }
-  }
-
-  /** No sector of an encrypted region may hold plaintext. */
-  checkMedium(disk: WorldDisk): void {
-    for (const region of this.#regionsOf(disk)) {
-      if (!region.encrypted) continue;
-      const medium = new Uint32Array(region.sectors * SECTOR_WORDS);
-      disk.readMedium(region.startSector * SECTOR_BYTES, new Uint8Array(medium.buffer));
-      for (let sector = 0; sector < region.sectors; sector++) {
-        if (!startsWithMagic(medium, sector * SECTOR_WORDS)) continue;
-        throw new Violation(`plaintext on ${disk.gendisk.name}, sector ${region.startSector + sector}`);
-      }
-    }
-  }
-
-  #regionsOf(disk: WorldDisk): Region[] {
-    return this.#world.regions.filter((region) => region.disk === disk);
   }
 
   #startChangingKey(): void {
     const region = this.#random.pick(this.#world.regions);
     if (!region.encrypted || !region.isQuiet) return;
     this.counts.keyChanges++;
-    void this.#changeKey(region);
-  }
-
-  async #changeKey(region: Region): Promise<void> {
-    this.#changing++;
-    await region.changeKey();
-    this.#changing--;
+    this.#goOn(region.changeKey());
   }
 
   #reconfigure(disk: WorldDisk): void {
     this.counts.reconfigurations++;
-    const { queue } = disk;
-    switch (this.#random.below(3)) {
-      case 0:
-        return queue.setNrRequests(this.#random.pick([1, 2, 8, 64]));
-      case 1:
-        if (this.#quiesced.has(disk)) return;
-        this.#quiesced.add(disk);
-        return queue.quiesce();
-      default:
-        void this.#changeElevator(disk);
-    }
+    this.#goOn(disk.reconfigure(this.#random));
+    if (disk.isHeld) this.#held.add(disk);
   }
 
-  async #changeElevator({ queue }: WorldDisk): Promise<void> {
-    this.#changing++;
-    await queue.setElevator(this.#random.pick([noneElevator, mqDeadline()]));
-    this.#changing--;
-  }
-
-  #unquiesce(disk: WorldDisk): void {
-    this.#quiesced.delete(disk);
-    disk.queue.unquiesce();
+  #release(disk: WorldDisk): void {
+    this.#held.delete(disk);
+    this.#goOn(disk.release());
   }
 
   #cutPower(disk: WorldDisk): void {
     if (disk.power?.isOn !== true) return;
     this.counts.powerCuts++;
     disk.power.cut();
-    for (const region of this.#regionsOf(disk)) region.model.powerCut();
+    for (const region of this.#world.regions) region.powerCut(disk);
   }
 
-  #addFault(disk: WorldDisk): void {
-    this.counts.faults++;
-    disk.addFault(this.#random);
+  /** Lets a change take its time. */
+  #goOn(change: Promise<void> | null): void {
+    if (change !== null) void this.#waitFor(change);
+  }
+
+  async #waitFor(change: Promise<void>): Promise<void> {
+    this.#changing++;
+    try {
+      await change;
+    } catch (error) {
+      this.#failure = error;
+    } finally {
+      this.#changing--;
+    }
   }
 }

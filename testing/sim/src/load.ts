@@ -3,15 +3,11 @@ import type { SeededRandom } from "@inlinecrypt/blk-sim";
 import { ContentKind, fillSector, parseSector } from "./content.js";
 import type { Region } from "./region.js";
 import type { FlushSnapshot } from "./sector-model.js";
+import { Violation } from "./violation.js";
 import type { World } from "./world.js";
 
 const MAX_UNITS = 24;
 const SECTOR_WORDS = SECTOR_BYTES / 4;
-
-/** Something that must never happen. */
-export class Violation extends Error {
-  override readonly name = "Violation";
-}
 
 /** The kinds of I/O. */
 const operations = [
@@ -166,14 +162,15 @@ export class Load {
   }
 
   #writeEnded({ region, id, sector, sectors, bio }: Io, ok: boolean): void {
-    const durable = !region.disk.queue.limits.writeCache || (bio.opf & ReqFlag.FUA) !== 0;
+    const durable = !region.limits.writeCache || (bio.opf & ReqFlag.FUA) !== 0;
     region.model.end(id, sector, sectors, ok, durable);
   }
 }
 
-/** Zeroing is not for every disk. */
-function isSupported(region: Region, op: ReqOp): boolean {
-  return op !== ReqOp.WRITE_ZEROES || region.disk.queue.limits.maxWriteZeroesSectors > 0;
+/** Zeroing and discarding are not for every disk. */
+function isSupported({ limits }: Region, op: ReqOp): boolean {
+  if (op === ReqOp.DISCARD) return limits.maxDiscardSectors > 0;
+  return op !== ReqOp.WRITE_ZEROES || limits.maxWriteZeroesSectors > 0;
 }
 
 function contentKindOf(region: Region, op: ReqOp): ContentKind {

@@ -1,9 +1,9 @@
-import { SECTOR_BYTES, Volume, type VolumeCrypt } from "@inlinecrypt/blk-core";
+import { type QueueLimits, SECTOR_BYTES, Volume, type VolumeCrypt } from "@inlinecrypt/blk-core";
 import { BlkCryptoKey, blkCryptoEvictKey, blkCryptoStartUsingKey } from "@inlinecrypt/blk-crypto-profile";
 import type { SeededRandom } from "@inlinecrypt/blk-sim";
 import { ContentKind } from "./content.js";
 import { SectorModel } from "./sector-model.js";
-import type { WorldDisk } from "./world-disk.js";
+import type { Place, WorldDisk } from "./world-disk.js";
 
 export interface RegionOptions {
   disk: WorldDisk;
@@ -43,13 +43,27 @@ export class Region {
     this.sectors = sectors;
     this.encrypted = dataUnitBytes > 0;
     this.dataUnitBytes = dataUnitBytes;
-    this.unitSectors = Math.max(dataUnitBytes, disk.queue.limits.logicalBlockBytes) / SECTOR_BYTES;
+    this.unitSectors = Math.max(dataUnitBytes, disk.blockBytes) / SECTOR_BYTES;
     this.busy = new Int8Array(sectors);
     this.#random = random;
     this.firstDun = random.pick([0n, 2n ** 32n - 7n, 2n ** 64n - 7n]);
     this.#dunBytes = this.firstDun < 2n ** 32n ? 8 : 16;
-    this.model = new SectorModel(sectors, this.encrypted ? ContentKind.UNKNOWN : ContentKind.ZEROES);
+    if (!this.encrypted) this.#allowPlaintext();
+    const isNoise = this.encrypted || this.isEncryptedBelow;
+    this.model = new SectorModel(sectors, isNoise ? ContentKind.UNKNOWN : ContentKind.ZEROES);
     this.volume = this.#newVolume();
+  }
+
+  get limits(): QueueLimits {
+    return this.disk.gendisk.queue.limits;
+  }
+
+  /** Whether some of it is encrypted on its way down, whatever it is. */
+  get isEncryptedBelow(): boolean {
+    for (let sector = 0; sector < this.sectors; sector++) {
+      if (this.#placeOf(sector).encryptions.length > 0) return true;
+    }
+    return false;
   }
 
   get isQuiet(): boolean {
@@ -76,12 +90,31 @@ export class Region {
     this.model.forget(0, this.sectors);
   }
 
+  /** The power of a disk was cut that may have some of the region. */
+  powerCut(disk: WorldDisk): void {
+    const hit = new Set<number>();
+    for (let sector = 0; sector < this.sectors; sector++) if (this.#placeOf(sector).disk === disk) hit.add(sector);
+    if (hit.size > 0) this.model.powerCut(hit);
+  }
+
   async dropKey(): Promise<void> {
     const key = this.#key;
     if (key === null) return;
     this.#key = null;
     await blkCryptoEvictKey(this.volume.bdev, key);
     key.wipe();
+  }
+
+  #placeOf(sector: number): Place {
+    return this.disk.placeOf(this.startSector + sector);
+  }
+
+  /** Where nothing encrypts. */
+  #allowPlaintext(): void {
+    for (let at = 0; at < this.sectors; at++) {
+      const { disk, sector, encryptions } = this.#placeOf(at);
+      if (encryptions.length === 0) disk.medium!.allowPlaintext(sector);
+    }
   }
 
   #newVolume(): Volume {

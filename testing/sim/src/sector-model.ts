@@ -131,11 +131,14 @@ export class SectorModel {
     }
   }
 
-  /** The power was cut and everything in flight has ended: what may have survived is what may be read now. */
-  powerCut(): void {
-    for (const sector of this.#dirty) this.#now.set(sector, this.#afterCut.idsOf(sector));
-    this.#dirty.clear();
-    for (const id of this.#inFlight) if (id !== 0) this.#crossed.add(id);
+  /** The power of some sectors was cut: what may have survived is what may be read now. */
+  powerCut(hit: ReadonlySet<number>): void {
+    for (const sector of this.#dirty) {
+      if (!hit.has(sector)) continue;
+      this.#now.set(sector, this.#afterCut.idsOf(sector));
+      this.#dirty.delete(sector);
+    }
+    for (const sector of hit) if (this.#inFlight[sector] !== 0) this.#crossed.add(this.#inFlight[sector]!);
     this.#cuts++;
   }
 

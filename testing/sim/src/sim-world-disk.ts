@@ -1,22 +1,74 @@
-import { BlkStatus, type BlockLayer, opOf, ReqOp, SECTOR_BYTES } from "@inlinecrypt/blk-core";
+import {
+  BlkStatus,
+  type BlockLayer,
+  type GenDisk,
+  opOf,
+  ReqOp,
+  type RequestQueue,
+  SECTOR_BYTES,
+} from "@inlinecrypt/blk-core";
 import { BlkCryptoProfile } from "@inlinecrypt/blk-crypto-profile";
-import { FaultPlan, type FaultRule, type SeededRandom, SimDisk, type SimDiskCrypt } from "@inlinecrypt/blk-sim";
+import {
+  FaultPlan,
+  type FaultRule,
+  type SeededRandom,
+  SimDisk,
+  type SimDiskCrypt,
+  type SimMedium,
+} from "@inlinecrypt/blk-sim";
 import type { Skcipher, SkcipherEngine } from "@inlinecrypt/skcipher";
-import { DISK_SECTORS, type WorldDisk } from "./world-disk.js";
+import { Medium } from "./medium.js";
+import { QueueChanges } from "./queue-changes.js";
+import { Violation } from "./violation.js";
+import { DISK_SECTORS, type DiskPower, type Place, type WorldDisk } from "./world-disk.js";
+
+export interface SimWorldDiskOptions {
+  layer: BlockLayer;
+  engine: SkcipherEngine;
+  /** A second path to it has `-b` behind it. */
+  name: string;
+  random: SeededRandom;
+  /** What abilities are drawn from: disks that share it are alike. @default the disk's own random */
+  shape?: SeededRandom;
+  /** Ways to the medium, each a disk of its own. @default 1 */
+  paths?: 1 | 2;
+}
 
 /** A simulated disk of random abilities, half of the time with a crypto engine. */
-export function newSimDisk(layer: BlockLayer, random: SeededRandom, engine: SkcipherEngine, name: string): WorldDisk {
-  const shape = random.fork("shape");
+export function newSimDisk(options: SimWorldDiskOptions): SimWorldDisk {
+  const { random, shape = random, name, paths = 1 } = options;
+  const first = newPath(options, shape, random, name, null);
+  if (paths === 1) return new SimWorldDisk([first]);
+  return new SimWorldDisk([first, newPath(options, shape, random.fork("b"), `${name}-b`, first.sim.medium)]);
+}
+
+/** A way to a medium: a disk, with a crypto engine and faults of its own. */
+interface Path {
+  readonly sim: SimDisk;
+  readonly faults: FaultPlan;
+  readonly profile: BlkCryptoProfile | null;
+  /** Keyslots that hold a key, whatever the profile knows. */
+  readonly keyed: ReadonlySet<number>;
+  readonly changes: QueueChanges;
+}
+
+function newPath(
+  { layer, engine }: SimWorldDiskOptions,
+  shapeRandom: SeededRandom,
+  random: SeededRandom,
+  name: string,
+  medium: SimMedium | null,
+): Path {
+  const shape = shapeRandom.fork("shape");
   const writeCache = shape.oneIn(4) === false;
   const slotCount = shape.pick([0, 0, 1, 2, 5]);
   const faults = new FaultPlan(random);
   const slots: Skcipher[] = [];
   for (let slot = 0; slot < slotCount; slot++) slots.push(engine.alloc("xts(aes)"));
-  const sim = new SimDisk(layer, {
+  const behaviour = {
     random,
     name,
     faults,
-    bytes: DISK_SECTORS * SECTOR_BYTES,
     latency: shape.pick([
       { minMs: 0, maxMs: 0 },
       { minMs: 0.01, maxMs: 1 },
@@ -33,40 +85,59 @@ export function newSimDisk(layer: BlockLayer, random: SeededRandom, engine: Skci
       maxSegments: shape.pick([1, 2, 128]),
       maxSegmentBytes: shape.pick([4096, 65536]),
     },
-  });
-  const profile = slotCount === 0 ? null : newProfile(layer, slots);
+  };
+  const size = medium === null ? { bytes: DISK_SECTORS * SECTOR_BYTES } : { medium };
+  const sim = new SimDisk(layer, { ...behaviour, ...size });
+  const keyed = new Set<number>();
+  const profile = slotCount === 0 ? null : newProfile(layer, slots, keyed);
   if (profile !== null) sim.queue.registerCryptoProfile(profile);
-  return new SimWorldDisk(sim, faults, profile);
+  return { sim, faults, profile, keyed, changes: new QueueChanges(sim.queue) };
 }
 
-class SimWorldDisk implements WorldDisk {
-  readonly profile: BlkCryptoProfile | null;
-  readonly power: WorldDisk["power"];
-  readonly #sim: SimDisk;
-  readonly #faults: FaultPlan;
+/** A medium, and the simulated disks that are the ways to it. They have one power supply. */
+export class SimWorldDisk implements WorldDisk {
+  readonly gendisk: GenDisk;
+  readonly blockBytes: number;
+  readonly queues: readonly RequestQueue[];
+  readonly profiles: readonly BlkCryptoProfile[];
+  readonly power: DiskPower;
+  readonly medium: Medium;
+  readonly #paths: readonly Path[];
 
-  constructor(sim: SimDisk, faults: FaultPlan, profile: BlkCryptoProfile | null) {
-    this.#sim = sim;
-    this.#faults = faults;
-    this.profile = profile;
+  constructor(paths: readonly Path[]) {
+    const { sim } = paths[0]!;
+    this.#paths = paths;
+    this.gendisk = sim.disk;
+    this.blockBytes = sim.queue.limits.logicalBlockBytes;
+    this.queues = paths.map((path) => path.sim.queue);
+    this.profiles = paths.flatMap((path) => path.profile ?? []);
+    this.medium = new Medium(sim.disk.name, DISK_SECTORS, (at, into) => sim.readMedium(at, into));
     this.power = {
       get isOn(): boolean {
         return sim.powered;
       },
-      cut: () => sim.powerCut(),
-      restore: () => sim.powerOn(),
+      get cuts(): number {
+        return sim.seen.powerCuts;
+      },
+      cut: () => paths.forEach((path) => path.sim.powerCut()),
+      restore: () => paths.forEach((path) => path.sim.powerOn()),
     };
   }
 
-  get gendisk(): SimDisk["disk"] {
-    return this.#sim.disk;
+  /** The disks that are ways to it. */
+  get gendisks(): GenDisk[] {
+    return this.#paths.map(({ sim }) => sim.disk);
   }
 
-  get queue(): SimDisk["queue"] {
-    return this.#sim.queue;
+  get isHeld(): boolean {
+    return this.#paths.some(({ changes }) => changes.isHeld);
   }
 
-  addFault(random: SeededRandom): void {
+  placeOf(sector: number): Place {
+    return { disk: this, sector, encryptions: [] };
+  }
+
+  addFault(random: SeededRandom): null {
     const startSector = random.below(DISK_SECTORS);
     const rule: FaultRule = {
       op: random.pick([ReqOp.READ, ReqOp.WRITE, ReqOp.WRITE, ReqOp.DISCARD]),
@@ -77,28 +148,50 @@ class SimWorldDisk implements WorldDisk {
       delayMs: random.pick([0, 0, 5, 500]),
       times: random.pick([1, 5, 50]),
     };
-    this.#faults.add(random.oneIn(6) ? { op: ReqOp.FLUSH, times: 3 } : rule);
+    const { faults } = this.#pathFrom(random);
+    faults.add(random.oneIn(6) ? { op: ReqOp.FLUSH, times: 3 } : rule);
+    return null;
   }
 
-  liftFaults(): void {
-    this.#faults.liftAll();
+  liftFaults(): null {
+    for (const { faults } of this.#paths) faults.liftAll();
+    return null;
   }
 
-  readMedium(byteOffset: number, into: Uint8Array): void {
-    this.#sim.readMedium(byteOffset, into);
+  reconfigure(random: SeededRandom): Promise<void> | null {
+    return this.#pathFrom(random).changes.change(random);
   }
 
-  async close(): Promise<void> {}
+  release(): null {
+    for (const { changes } of this.#paths) changes.release();
+    return null;
+  }
+
+  async close(): Promise<void> {
+    for (const { sim, keyed } of this.#paths) {
+      if (keyed.size > 0) throw new Violation(`${sim.disk.name} has keys in slots ${[...keyed].join(", ")}`);
+    }
+  }
+
+  #pathFrom(random: SeededRandom): Path {
+    return this.#paths.length === 1 ? this.#paths[0]! : random.pick(this.#paths);
+  }
 }
 
-function newProfile(layer: BlockLayer, slots: readonly Skcipher[]): BlkCryptoProfile {
+function newProfile(layer: BlockLayer, slots: readonly Skcipher[], keyed: Set<number>): BlkCryptoProfile {
   return new BlkCryptoProfile(layer, {
     slotCount: slots.length,
     modesSupported: { "AES-256-XTS": 512 | 4096 },
     maxDunBytesSupported: 16,
     llOps: {
-      keyslotProgram: (key, slotIndex) => key.withBytes((bytes) => slots[slotIndex]!.setKey(bytes)),
-      keyslotEvict: (_key, slotIndex) => slots[slotIndex]!.clear(),
+      keyslotProgram: (key, slotIndex) => {
+        key.withBytes((bytes) => slots[slotIndex]!.setKey(bytes));
+        keyed.add(slotIndex);
+      },
+      keyslotEvict: (_key, slotIndex) => {
+        slots[slotIndex]!.clear();
+        keyed.delete(slotIndex);
+      },
     },
   });
 }

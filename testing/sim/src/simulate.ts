@@ -1,8 +1,9 @@
 import { expectAtRest, runUntilSettled, SeededRandom } from "@inlinecrypt/blk-sim";
 import type { SkcipherEngine } from "@inlinecrypt/skcipher";
 import { Chaos, type ChaosCounts } from "./chaos.js";
-import { Load, Violation } from "./load.js";
+import { Load } from "./load.js";
 import { compareWithReference } from "./reference.js";
+import { Violation } from "./violation.js";
 import { World, type WorldKind } from "./world.js";
 
 export interface SimulationOptions {
@@ -55,9 +56,9 @@ export async function simulate({ seed, ios, engine, kind = "any" }: SimulationOp
   await close(world);
   expectAtRest({
     layer: world.layer,
-    queues: world.disks.map(({ queue }) => queue),
+    queues: world.disks.flatMap(({ queues }) => queues),
     pools: world.pools,
-    profiles: [world.fallback, ...world.disks.flatMap(({ profile }) => profile ?? [])],
+    profiles: [world.fallback, ...world.disks.flatMap(({ profiles }) => profiles)],
   });
   return { seed, ios: load.ended, failed: load.failed, unitsCompared, ...chaos.counts };
 }
@@ -83,7 +84,7 @@ async function finish(world: World, load: Load, chaos: Chaos): Promise<void> {
     load.flush(region);
     await settle(world, load);
   }
-  for (const disk of world.disks) chaos.checkMedium(disk);
+  for (const { medium } of world.disks) medium?.check();
 }
 
 /** Nothing that waits for time to pass may be left behind. */

@@ -94,7 +94,7 @@ export class World {
     const diskCount = this.#shape.pick([1, 1, 2]);
     for (let index = 0; index < diskCount; index++) {
       const diskRandom = random.fork(`disk ${index}`);
-      this.#addDisk(newSimDisk(this.layer, diskRandom, engine, `sim${index}`), diskRandom);
+      this.#addDisk(newSimDisk({ layer: this.layer, engine, name: `sim${index}`, random: diskRandom }), diskRandom);
     }
   }
 
