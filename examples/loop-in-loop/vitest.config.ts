@@ -1,3 +1,3 @@
 import { project } from "../../vitest.base.ts";
 
-export default project("example-dm-over-mixed");
+export default project("example-loop-in-loop");

@@ -101,6 +101,29 @@ describe("mapped devices in a stack", () => {
     expect(readFileSync(file).subarray(512, 1024)).toEqual(encryptUnit(key, 1n, pattern(512)));
   });
 
+  it("[INT-3] stop encryption at a loop device on them, and the fallback serves it", async () => {
+    using scratch = new Scratch();
+    const { key } = scratch.keyFile();
+    const backing = scratch.path("flash.img");
+    const stack = await buildStack({
+      version: 1,
+      devices: {
+        flash: { driver: "ufs", size: MIB, backing, keyslots: 4, dataUnitSizes: [4096] },
+        native: { driver: "dm", table: [`0 ${SECTORS} linear flash 0`] },
+        loop: { driver: "loop", device: "native" },
+      },
+      keys: { k: { file: scratch.path("disk.key") } },
+      volumes: { direct: { device: "native", key: "k" }, looped: { device: "loop", key: "k" } },
+    });
+    await stack.volumes.get("direct")!.volume.write(0, pattern(4096));
+    expect(stack.fallbackSlotTable().every((slot) => slot.key === null)).toBe(true);
+    await stack.volumes.get("looped")!.volume.write(4096, pattern(4096));
+    expect(stack.fallbackSlotTable().some((slot) => slot.key !== null)).toBe(true);
+    await stack.close();
+    expect(readFileSync(backing).subarray(0, 4096)).toEqual(encryptUnit(key, 0n, pattern(4096)));
+    expect(readFileSync(backing).subarray(4096, 8192)).toEqual(encryptUnit(key, 1n, pattern(4096)));
+  });
+
   it.each([
     ["a device there is none of", [`0 ${SECTORS} linear flsh 0`], /no device "flsh"/],
     ["a target there is none of", [`0 ${SECTORS} lineal disk 0`], /unknown target type "lineal".*linear/],

@@ -118,7 +118,31 @@ describe("what is wrong in a stack file is told with line, column and what was e
       `${top}  d: { driver: dm, table: "0 8 zero" }`,
       ['3:27 devices.d.table: expected a list of table lines, found "0 8 zero"'],
     ],
-    ["no file", `${top}  d: { driver: loop }`, ["3:6 devices.d.file: expected the path of a file; it is missing"]],
+    [
+      "neither file nor device",
+      `${top}  d: { driver: loop }`,
+      ["3:6 devices.d: expected a file (of the host) or a device (of this stack), one of them"],
+    ],
+    [
+      "both file and device",
+      `${top}  r: { driver: ram, size: 1M }\n  d: { driver: loop, file: f, device: r }`,
+      ["4:6 devices.d: expected a file (of the host) or a device (of this stack), one of them"],
+    ],
+    [
+      "the size of a device",
+      `${top}  r: { driver: ram, size: 1M }\n  d: { driver: loop, device: r, size: 1M }`,
+      ["4:39 devices.d.size: a loop device on another device is as large as that; size is for files"],
+    ],
+    [
+      "a loop device on one that comes later",
+      `${top}  d: { driver: loop, device: r }\n  r: { driver: ram, size: 1M }`,
+      ['3:30 devices.d.device: no device "r" before it; there is none'],
+    ],
+    [
+      "a loop device on itself",
+      `${top}  r: { driver: ram, size: 1M }\n  d: { driver: loop, device: d }`,
+      ['4:30 devices.d.device: no device "d" before it; there is r'],
+    ],
     [
       "an empty file name",
       `${top}  d: { driver: loop, file: "" }`,

@@ -110,7 +110,7 @@ async function openDevices(
     ...(hasTables(definition) && { skcipherEngine: engine() }),
     keyringKey: (type, description) => tableKeys.payload(type, description),
   });
-  const context = { layer, mapper, engine, unwinder };
+  const context = { layer, devices, mapper, engine, unwinder };
   for (const [name, device] of Object.entries(definition.devices)) {
     devices.set(name, await openDevice(context, name, device));
   }

@@ -1,5 +1,5 @@
 import type { BlockDevice, BlockLayer } from "@inlinecrypt/blk-core";
-import { LoopDevice, RamDisk } from "@inlinecrypt/blk-drivers";
+import { LoopDevice, type LoopDeviceOptions, RamDisk } from "@inlinecrypt/blk-drivers";
 import type { DeviceMapper } from "@inlinecrypt/dm-layer";
 import type { SkcipherEngine } from "@inlinecrypt/skcipher";
 import { BlockDeviceMedium, createUfsDisk } from "@inlinecrypt/ufshcd-emulator";
@@ -15,6 +15,8 @@ import type { Unwinder } from "./unwinder.js";
 /** What devices are made in. */
 export interface DeviceContext {
   readonly layer: BlockLayer;
+  /** Those there are so far, by name. */
+  readonly devices: ReadonlyMap<string, BlockDevice>;
   readonly mapper: DeviceMapper;
   /** Computes for crypto engines. */
   readonly engine: () => SkcipherEngine;
@@ -26,7 +28,7 @@ export interface DeviceContext {
 export function openDevice(context: DeviceContext, name: string, definition: DeviceDefinition): Promise<BlockDevice> {
   switch (definition.driver) {
     case "loop":
-      return openLoop(context, definition);
+      return openLoop(context, name, definition);
     case "ram":
       return openRam(context, name, definition);
     case "ufs":
@@ -36,14 +38,24 @@ export function openDevice(context: DeviceContext, name: string, definition: Dev
   }
 }
 
-async function openLoop(context: DeviceContext, definition: Omit<LoopDefinition, "driver">): Promise<BlockDevice> {
-  const { file, size, readOnly = false } = definition;
-  const loop = await LoopDevice.open(context.layer, {
-    file,
-    readOnly,
-    ...(size !== undefined && { sizeBytes: size }),
-  });
-  context.unwinder.defer(() => loop.close());
+function openLoop(context: DeviceContext, name: string, definition: LoopDefinition): Promise<BlockDevice> {
+  const { file, device, size, readOnly = false } = definition;
+  if (device === undefined) return openFile(context, file!, size, readOnly);
+  return openLoopDevice(context, { name, device: context.devices.get(device)!, readOnly });
+}
+
+function openFile(
+  context: DeviceContext,
+  file: string,
+  size: number | undefined,
+  readOnly: boolean,
+): Promise<BlockDevice> {
+  return openLoopDevice(context, { file, readOnly, ...(size !== undefined && { sizeBytes: size }) });
+}
+
+async function openLoopDevice({ layer, unwinder }: DeviceContext, options: LoopDeviceOptions): Promise<BlockDevice> {
+  const loop = await LoopDevice.open(layer, options);
+  unwinder.defer(() => loop.close());
   return loop.bdev;
 }
 
@@ -59,7 +71,7 @@ async function openRam(
 
 async function openUfs(context: DeviceContext, name: string, definition: UfsDefinition): Promise<BlockDevice> {
   const { size, backing, keyslots, dataUnitSizes, readOnly = false } = definition;
-  const file = backing === undefined ? null : await openLoop(context, { file: backing, size, readOnly });
+  const file = backing === undefined ? null : await openFile(context, backing, size, readOnly);
   const ufs = await createUfsDisk({
     layer: context.layer,
     name,

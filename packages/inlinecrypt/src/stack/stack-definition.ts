@@ -1,11 +1,13 @@
 import type { CryptoModeName } from "@inlinecrypt/blk-crypto-profile";
 import type { NbdAddress } from "@inlinecrypt/nbd";
 
-/** A disk in a file, created sparse when `size` is given and the file does not exist. */
+/** A disk in a file, created sparse when `size` is given and the file does not exist; or on another device. */
 export interface LoopDefinition {
   readonly driver: "loop";
-  /** Path of a regular file or block special file. */
-  readonly file: string;
+  /** Path of a regular file or block special file. Either this or `device`. */
+  readonly file?: string | undefined;
+  /** Name of a device that was defined before; without `size`. */
+  readonly device?: string | undefined;
   /** Bytes; for a file that exists, what its size must be. */
   readonly size?: number | undefined;
   /** @default false */

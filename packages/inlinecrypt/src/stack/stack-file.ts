@@ -40,9 +40,11 @@ function resolvePaths(definition: StackDefinition, folder: string): StackDefinit
 }
 
 function resolveDevice(device: DeviceDefinition, folder: string): DeviceDefinition {
-  if (device.driver === "loop") return { ...device, file: resolve(folder, device.file) };
-  if (device.driver !== "ufs" || device.backing === undefined) return device;
-  return { ...device, backing: resolve(folder, device.backing) };
+  if (device.driver === "loop" && device.file !== undefined) return { ...device, file: resolve(folder, device.file) };
+  if (device.driver === "ufs" && device.backing !== undefined) {
+    return { ...device, backing: resolve(folder, device.backing) };
+  }
+  return device;
 }
 
 function resolveExport(definition: ExportDefinition, folder: string): ExportDefinition {

@@ -4,7 +4,19 @@ import type { StackProblem } from "./stack-schema.js";
 
 /** What is wrong between the parts of a stack: names that lead nowhere, two exports under one name. */
 export function findReferenceProblems(definition: StackDefinition): StackProblem[] {
-  return [...volumeProblems(definition), ...exportProblems(definition)];
+  return [...deviceProblems(definition), ...volumeProblems(definition), ...exportProblems(definition)];
+}
+
+/** Bottom-up: a device stands on those before it. Tables name theirs too, and are checked when they are loaded. */
+function deviceProblems({ devices }: StackDefinition): StackProblem[] {
+  const before: Record<string, unknown> = {};
+  return Object.entries(devices).flatMap(([name, device]) => {
+    const below = device.driver === "loop" ? device.device : undefined;
+    const found =
+      below === undefined ? null : dangling(["devices", name, "device"], "device", below, before, " before it");
+    before[name] = device;
+    return found ?? [];
+  });
 }
 
 function volumeProblems({ volumes = {}, devices, keys = {} }: StackDefinition): StackProblem[] {
@@ -66,10 +78,14 @@ function dangling(
   what: string,
   name: string,
   there: Readonly<Record<string, unknown>>,
+  where = "",
 ): StackProblem | null {
   if (Object.hasOwn(there, name)) return null;
   const names = Object.keys(there);
-  return problem(path, `no ${what} "${name}"; there ${names.length === 0 ? "is none" : `is ${names.join(", ")}`}`);
+  return problem(
+    path,
+    `no ${what} "${name}"${where}; there ${names.length === 0 ? "is none" : `is ${names.join(", ")}`}`,
+  );
 }
 
 function problem(path: StackProblem["path"], message: string): StackProblem {

@@ -30,10 +30,18 @@ const flagSchema = z.boolean(expecting("true or false"));
 
 const loopSchema = object("a device", {
   driver: z.literal("loop"),
-  file: fileSchema,
+  file: fileSchema.optional(),
+  device: z.string(expecting("the name of a device")).optional(),
   size: written(parseDiskBytes, "a size such as 1GiB").optional(),
   readOnly: flagSchema.optional(),
-});
+})
+  .refine(({ file, device }) => (file === undefined) !== (device === undefined), {
+    error: "expected a file (of the host) or a device (of this stack), one of them",
+  })
+  .refine(({ device, size }) => device === undefined || size === undefined, {
+    error: "a loop device on another device is as large as that; size is for files",
+    path: ["size"],
+  });
 
 const ramSchema = object("a device", {
   driver: z.literal("ram"),
