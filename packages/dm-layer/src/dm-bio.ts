@@ -181,7 +181,7 @@ export class DmBioMapper implements DmMapper, DmIoOwner, DmRemapOwner {
     const remap = this.#remaps.tryGet();
     if (remap === null) return false;
     const { bdev, sector } = bio;
-    remap.take(bio);
+    remap.take(bio, target);
     this.#inFlight.start();
     if (this.queue.limits.ioStats) {
       remap.part = bdev;

@@ -1,4 +1,5 @@
-import { type Bio, type BioEndIo, type BlockDevice, SECTOR_BYTES } from "@inlinecrypt/blk-core";
+import { type Bio, type BioEndIo, BlkStatus, type BlockDevice } from "@inlinecrypt/blk-core";
+import type { DmTarget } from "./dm-target.js";
 
 /** Who hears of the end of a bio that was sent elsewhere as it is. */
 export interface DmRemapOwner {
@@ -16,6 +17,7 @@ export class DmRemap {
   startMs: number = Number.NaN;
   sectors = 0;
   readonly #owner: DmRemapOwner;
+  #target: DmTarget | null = null;
   #bdev: BlockDevice | null = null;
   #sector = 0;
   #onEndIo: BioEndIo | null = null;
@@ -26,9 +28,10 @@ export class DmRemap {
     this.#owner = owner;
   }
 
-  /** Takes a bio's submitter's part of it, and makes its end come here. */
-  take(bio: Bio): void {
-    this.sectors = bio.bytes / SECTOR_BYTES;
+  /** Takes a bio's submitter's part of it, and makes its end come here; `target` sends it on. */
+  take(bio: Bio, target: DmTarget): void {
+    this.sectors = bio.sectors;
+    this.#target = target;
     this.#bdev = bio.bdev;
     this.#sector = bio.sector;
     this.#onEndIo = bio.onEndIo;
@@ -41,6 +44,8 @@ export class DmRemap {
   }
 
   ended(bio: Bio): void {
+    if (bio.status !== BlkStatus.OK) this.#target!.remapFailed?.(bio);
+    this.#target = null;
     bio.bdev = this.#bdev;
     bio.remapped = true;
     bio.sector = this.#sector;

@@ -97,12 +97,14 @@ export interface DmTarget {
   /** @context hot, may wait: no. `bio.sector` counts from the start of the mapped device. */
   map?(bio: Bio, io: DmTargetIo): MapResult;
   /**
-   * Sets device and sector of a read or write, for targets that do nothing else with them and have no `endIo`: a bio that
-   * lies in one piece goes there itself, which takes half the time of a clone. All else goes through `map`.
+   * Sets device and sector of a read or write, for targets that do nothing else with them: a bio that lies in one piece
+   * goes there itself, which takes half the time of a clone, and no `endIo` hears of it. All else goes through `map`.
    *
    * @context hot
    */
   remap?(bio: Bio): void;
+  /** A bio from `remap` has failed: its status says how, its device is still that below. @context interrupt, may wait: no */
+  remapFailed?(bio: Bio): void;
   /** A bio from `map` has ended; `io.status` says how, and may be changed. @context interrupt, may wait: no */
   endIo?(bio: Bio, io: DmTargetIo): EndIoResult;
 

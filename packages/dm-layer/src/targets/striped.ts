@@ -70,24 +70,33 @@ class StripedTarget implements DmTarget {
       return MapResult.REMAPPED;
     }
     if (opOf(bio.opf) > ReqOp.WRITE) return this.#mapRange(bio, io);
+    this.remap(bio);
+    return MapResult.REMAPPED;
+  }
+
+  /** @kernel drivers/md/dm-stripe.c: stripe_map_sector */
+  remap(bio: Bio): void {
     const offset = bio.sector - this.#spec.begin;
     const chunk = Math.floor(offset / this.#chunkSectors);
     const row = Math.floor(chunk / this.#stripes.length);
     const stripe = this.#stripes[chunk - row * this.#stripes.length]!;
     bio.setDev(stripe.dev.bdev);
     bio.sector = stripe.start + row * this.#chunkSectors + (offset - chunk * this.#chunkSectors);
-    return MapResult.REMAPPED;
+  }
+
+  endIo(bio: Bio, io: DmTargetIo): EndIoResult {
+    if (io.status !== BlkStatus.OK) this.remapFailed(bio);
+    return EndIoResult.DONE;
   }
 
   /** Counts what goes wrong, stripe by stripe. @kernel drivers/md/dm-stripe.c: stripe_end_io */
-  endIo(bio: Bio, io: DmTargetIo): EndIoResult {
-    if (io.status === BlkStatus.OK || io.status === BlkStatus.NOTSUPP) return EndIoResult.DONE;
+  remapFailed(bio: Bio): void {
+    if (bio.status === BlkStatus.NOTSUPP) return;
     for (const stripe of this.#stripes) {
       if (stripe.dev.bdev !== bio.bdev) continue;
       stripe.errors++;
       if (stripe.errors < IO_ERROR_THRESHOLD) this.#spec.event();
     }
-    return EndIoResult.DONE;
   }
 
   iterateDevices(visit: DmDeviceVisitor): void {
