@@ -3,7 +3,7 @@ import { createNodeEngine } from "@inlinecrypt/skcipher/node";
 import { type SimulationResult, simulate } from "./simulate.js";
 import { type WorldKind, worldKinds } from "./world.js";
 
-const usage = "usage: pnpm sim [--seed SEED] [--seeds COUNT] [--events I/Os-A-SEED] [--disks any|sim|ufs]";
+const usage = "usage: pnpm sim [--seed SEED] [--seeds COUNT] [--events I/Os-A-SEED] [--disks any|sim|ufs|dm]";
 
 /** The seeds to run: numbers count up from the first; any other text is one seed. */
 function seedsFrom(first: string, count: number): string[] {

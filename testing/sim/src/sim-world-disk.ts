@@ -119,8 +119,12 @@ export class SimWorldDisk implements WorldDisk {
       get cuts(): number {
         return sim.seen.powerCuts;
       },
-      cut: () => paths.forEach((path) => path.sim.powerCut()),
-      restore: () => paths.forEach((path) => path.sim.powerOn()),
+      cut: () => {
+        for (const path of paths) path.sim.powerCut();
+      },
+      restore: () => {
+        for (const path of paths) path.sim.powerOn();
+      },
     };
   }
 

@@ -1,0 +1,216 @@
+import type { BioSet, GenDisk, RequestQueue } from "@inlinecrypt/blk-core";
+import type { BlkCryptoProfile } from "@inlinecrypt/blk-crypto-profile";
+import type { SeededRandom } from "@inlinecrypt/blk-sim";
+import type { MappedDevice } from "@inlinecrypt/dm-layer";
+import { type DiskEncryption, SectorEncryption } from "../sector-encryption.js";
+import type { Place, WorldDisk } from "../world-disk.js";
+import { copySectors } from "./copy.js";
+import type { Granules } from "./granules.js";
+import type { Layout } from "./layout.js";
+import { type Move, planMove } from "./move.js";
+import type { PathChecker } from "./path-checker.js";
+import type { Tables } from "./tables.js";
+
+export interface StackDeviceOptions {
+  readonly device: MappedDevice;
+  readonly layout: Layout;
+  readonly tables: Tables;
+  readonly encryption: DiskEncryption | null;
+  readonly blockBytes: number;
+  /** For tables that nobody else decides on. */
+  readonly random: SeededRandom;
+  /** Paths to a disk: then requests go through it. */
+  readonly paths: { readonly names: readonly string[]; readonly checker: PathChecker } | null;
+  /** Where its data may be moved to; none when it stays. */
+  readonly space: readonly Granules[];
+  /** What data is copied with. */
+  readonly bios: BioSet;
+  /** Power cuts of all disks so far. */
+  readonly powerCuts: () => number;
+}
+
+/**
+ * A mapped device of a stack, whose tables are swapped, whose paths fail, whose data moves, and which is suspended. All
+ * that goes on in promises, one after the other.
+ */
+export class StackDevice implements WorldDisk {
+  readonly gendisk: GenDisk;
+  readonly queues: readonly RequestQueue[];
+  readonly profiles: readonly BlkCryptoProfile[] = [];
+  readonly power = null;
+  readonly medium = null;
+  readonly #options: StackDeviceOptions;
+  readonly #device: MappedDevice;
+  #layout: Layout;
+  #held = false;
+  /** The live table may make I/O fail. */
+  #faulty = false;
+  /** Changes that have not ended. */
+  #pending = 0;
+  #last: Promise<void> = Promise.resolve();
+
+  constructor(options: StackDeviceOptions) {
+    this.#options = options;
+    this.#device = options.device;
+    this.#layout = options.layout;
+    this.gendisk = options.device.disk;
+    this.queues = [this.gendisk.queue];
+  }
+
+  get blockBytes(): number {
+    return this.#options.blockBytes;
+  }
+
+  get isHeld(): boolean {
+    return this.#held;
+  }
+
+  placeOf(sector: number): Place {
+    const { begin, below, start } = this.#layout.find(sector);
+    const place = below.disk.placeOf(start + sector - begin);
+    const { encryption } = this.#options;
+    if (encryption === null) return place;
+    return { ...place, encryptions: [new SectorEncryption(encryption, sector), ...place.encryptions] };
+  }
+
+  /** Also the last path may fail. */
+  addFault(random: SeededRandom): Promise<void> | null {
+    const { paths } = this.#options;
+    if (paths === null) return this.#swap(this.#write(random, true), random.oneIn(2), true);
+    paths.checker.fail(random.pick(paths.names));
+    return null;
+  }
+
+  liftFaults(): Promise<void> | null {
+    this.#options.paths?.checker.reinstateAll();
+    const table = this.#write(this.#options.random, false);
+    return this.#change(async () => {
+      if (!this.#faulty || !(await this.#load(table))) return;
+      await this.#device.resume();
+      this.#faulty = false;
+    });
+  }
+
+  reconfigure(random: SeededRandom): Promise<void> | null {
+    if (this.#pending > 0 || this.#held) return null;
+    const noflush = random.oneIn(2);
+    const table = this.#write(random, false);
+    switch (random.below(5)) {
+      case 0:
+        return this.#hold(random.oneIn(2) ? table : null, noflush);
+      case 1:
+        return this.#failPath(random) ?? this.#move(random, noflush);
+      case 2:
+        return this.#loadAndDrop(table);
+      default:
+        return this.#swap(table, noflush, false);
+    }
+  }
+
+  /** A suspend that still waits for I/O is cancelled. */
+  release(): Promise<void> {
+    this.#held = false;
+    this.#device.cancelSuspend();
+    return this.#change(async () => {
+      if (this.#device.suspended) await this.#device.resume();
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#options.paths?.checker.stop();
+    await this.#device.remove();
+  }
+
+  #write(random: SeededRandom, faulty: boolean, layout = this.#layout): string {
+    const { tables, blockBytes } = this.#options;
+    const blockSectors = blockBytes / 512;
+    // Cuts inside of data units cost a device its encryption. One that has promised it refuses them.
+    const cutSectors = random.oneIn(4) ? blockSectors : Math.max(blockSectors, 8);
+    return tables.write(layout, random, { faulty, cutSectors });
+  }
+
+  #swap(table: string, noflush: boolean, faulty: boolean): Promise<void> {
+    return this.#change(async () => {
+      if (!(await this.#load(table))) return;
+      await this.#device.resume({ noflush });
+      this.#faulty = faulty;
+    });
+  }
+
+  #loadAndDrop(table: string): Promise<void> {
+    return this.#change(async () => {
+      if (await this.#load(table)) await this.#device.clear();
+    });
+  }
+
+  #hold(table: string | null, noflush: boolean): Promise<void> {
+    this.#held = true;
+    return this.#change(async () => {
+      if ((await this.#suspend(noflush)) && table !== null) await this.#load(table);
+    });
+  }
+
+  /** I/O goes on as long as one path lives. */
+  #failPath(random: SeededRandom): null {
+    const { paths } = this.#options;
+    if (paths !== null && paths.checker.alive > 1) paths.checker.fail(random.pick(paths.names));
+    return null;
+  }
+
+  /** Copies a segment to free space while the device is suspended; what becomes of it is decided before I/O goes on. */
+  #move(random: SeededRandom, noflush: boolean): Promise<void> | null {
+    const move = planMove(this.#layout, this.#options.space, random);
+    if (move === null) return null;
+    const table = this.#write(random, false, move.layout);
+    return this.#change(async () => {
+      await this.#suspend(noflush);
+      const loaded = await this.#load(table);
+      const moved = loaded && (await this.#copy(move));
+      if (moved) this.#layout = move.layout;
+      else if (loaded) await this.#device.clear();
+      move.end(moved);
+      await this.#device.resume();
+      if (moved) this.#faulty = false;
+    });
+  }
+
+  /** False when it failed, or power cuts may have taken some of it. */
+  async #copy({ from, to }: Move): Promise<boolean> {
+    const { bios, powerCuts } = this.#options;
+    const cuts = powerCuts();
+    const source = { bdev: from.below.disk.gendisk.part0, sector: from.start };
+    const target = { bdev: to.below.disk.gendisk.part0, sector: to.start };
+    return (await copySectors(bios, source, target, from.sectors)) && powerCuts() === cuts;
+  }
+
+  /** False for a table that can encrypt less than the device has promised; nothing has changed. */
+  async #load(table: string): Promise<boolean> {
+    try {
+      await this.#device.load(table);
+      return true;
+    } catch (error) {
+      if ((error as Error).message.includes("can encrypt less")) return false;
+      throw error;
+    }
+  }
+
+  /** False when it was cancelled. */
+  async #suspend(noflush: boolean): Promise<boolean> {
+    try {
+      await this.#device.suspend({ noflush });
+      return true;
+    } catch (error) {
+      if ((error as { code?: string }).code === "EINTR") return false;
+      throw error;
+    }
+  }
+
+  /** After the changes before it. */
+  #change(change: () => Promise<void>): Promise<void> {
+    this.#pending++;
+    this.#last = this.#last.then(change).finally(() => {
+      this.#pending--;
+    });
+    return this.#last;
+  }
+}
