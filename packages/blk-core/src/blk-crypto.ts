@@ -110,6 +110,12 @@ export interface CryptoFallback {
   startUsingKey(key: CryptoKeyRef): void;
   /** Removes a key from the fallback's slots. May wait. */
   evictKey(key: CryptoKeyRef): Promise<void>;
+  /**
+   * Another one of the same kind, attached, with bounded resources of its own: for a stacking driver that attaches contexts
+   * itself. What is encrypted above it holds those of this fallback until the driver's own I/O has ended. Absent where a
+   * fallback holds nothing meanwhile.
+   */
+  nested?(): CryptoFallback;
 }
 
 /** The profile of a device without crypto hardware. */

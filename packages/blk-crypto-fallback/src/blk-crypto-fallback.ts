@@ -126,6 +126,13 @@ export class BlkCryptoFallback implements CryptoFallback {
     await this.#attached?.keyslots.profile.evictKey(key);
   }
 
+  /** As large as this one, but for a single key at a time. */
+  nested(): BlkCryptoFallback {
+    const fallback = new BlkCryptoFallback({ ...this.#options, slotCount: 1 });
+    fallback.attach(this.#parts.layer);
+    return fallback;
+  }
+
   /** The keyslots as they are now, for display. */
   slotTable(): KeyslotInfo[] {
     return this.#attached?.keyslots.profile.slotTable() ?? [];

@@ -1,5 +1,6 @@
 import { BlkStatus, ReqOp } from "@inlinecrypt/blk-core";
 import { blkCryptoProfileOf } from "@inlinecrypt/blk-crypto-profile";
+import { failEachAllocation } from "@inlinecrypt/blk-sim";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ciphertext, cryptBio, cryptoDisk, newKey, WriteFallback } from "./crypto-support.js";
 import { pattern, Rig, read } from "./support.js";
@@ -163,5 +164,35 @@ describe("default-key", () => {
     const wrapped = `64 64 default-key aes-xts-plain64 ${"0".repeat(80)} 0 ufs 64 3 wrappedkey_v0 sector_size:4096 iv_large_sectors`;
     const device = await create(`${adiantum}\n${wrapped}`);
     expect(device.table()).toEqual([adiantum, wrapped]);
+  });
+
+  it("[DM-27] uses a fallback of its own: what is encrypted above may hold all that the layer's has", async () => {
+    const own = new WriteFallback();
+    own.attach(rig.layer);
+    Object.assign(fallback, { nested: () => own });
+    rig.sim("plain");
+    const { bdev } = await create(`0 64 inlinecrypt aes-xts-plain64 ${KEY} 0 plain 0`);
+    const write = rig.submit(bdev, ReqOp.WRITE, 0, pattern(512));
+    rig.executor.runUntilIdle();
+    expect(write.ends).toEqual([BlkStatus.OK]);
+    expect([fallback.served, own.served]).toEqual([[], ["plain"]]);
+    await rig.run(rig.dm.get("dm").remove());
+    expect(own.evicted).toHaveLength(1);
+  });
+
+  it("[DM-27] every allocation may fail: I/O waits and ends well", async () => {
+    const failed = await failEachAllocation(async (faults) => {
+      const world = new Rig({ failAlloc: faults.failAlloc });
+      const { disk } = cryptoDisk(world, "ufs");
+      const { bdev } = await world.run(
+        world.dm.create({ name: "dm", table: `0 64 inlinecrypt aes-xts-plain64 ${KEY} 0 ufs 0` }),
+      );
+      const writes = [0, 8, 16].map((sector) => world.submit(bdev, ReqOp.WRITE, sector, pattern(4096)));
+      world.executor.runUntilIdle();
+      expect(writes.map(({ ends }) => ends)).toEqual([[BlkStatus.OK], [BlkStatus.OK], [BlkStatus.OK]]);
+      expect(read(disk, 16, 4096)).toEqual(ciphertext(pattern(4096), newKey(1), 16n));
+      await world.close();
+    });
+    expect(failed).toBeGreaterThan(5);
   });
 });

@@ -1,11 +1,12 @@
 import {
   type Bio,
-  BlkStatus,
+  type CryptoFallback,
   copyDun,
   dunIncrement,
   newDun,
   type QueueLimits,
   SECTOR_BYTES,
+  WorkItem,
 } from "@inlinecrypt/blk-core";
 import {
   BlkCryptoKey,
@@ -79,9 +80,17 @@ class InlinecryptTarget implements DmTarget {
   readonly #options: CryptOptions;
   readonly #passesContexts: boolean;
   readonly #key: BlkCryptoKey;
+  /**
+   * For a device that cannot do this. Not the block layer's: what waits for this I/O may hold all that one has. Null: the
+   * device can.
+   */
+  readonly #fallback: CryptoFallback | null;
   readonly #unitSectors: number;
   readonly #firstDun = newDun();
   readonly #dun = newDun();
+  readonly #retryWork = new WorkItem(() => this.#retry());
+  /** I/O for which there was no context. There are as many as bios, so that is over in a moment. */
+  #firstWaiting: DmTargetIo | null = null;
 
   /** @kernel drivers/md/dm-inlinecrypt.c: inlinecrypt_ctr */
   constructor(args: DmArgs, spec: DmTargetSpec, flavour: Flavour) {
@@ -105,6 +114,7 @@ class InlinecryptTarget implements DmTarget {
     } finally {
       key.bytes.fill(0);
     }
+    this.#fallback = newFallback(spec, this.#dev, this.#key);
     this.numDiscardBios = this.#options.allowDiscards ? 1 : 0;
     copyDun(this.#firstDun, newDun(this.#ivOffset / BigInt(this.#unitSectors)));
   }
@@ -119,16 +129,8 @@ class InlinecryptTarget implements DmTarget {
     if (bio.cryptCtx !== null) return this.#passesContexts ? MapResult.REMAPPED : MapResult.KILL;
     if (!bio.hasData) return MapResult.REMAPPED;
     if (sector % this.#unitSectors !== 0 || bio.sectors % this.#unitSectors !== 0) return MapResult.KILL;
-    copyDun(this.#dun, this.#firstDun);
-    dunIncrement(this.#dun, sector / this.#unitSectors);
-    if (!bio.setCryptCtx(this.#key, this.#dun)) {
-      io.end(BlkStatus.RESOURCE);
-      return MapResult.SUBMITTED;
-    }
-    if (bdev.queue.cryptoProfile.supports(this.#key)) return MapResult.REMAPPED;
-    // The one place in dm from which the fallback is asked: here the context is dm's own.
-    this.#spec.layer.submitBio(bio);
-    return MapResult.SUBMITTED;
+    if (!this.#attachContext(bio)) return this.#wait(io);
+    return this.#isReady(bio) ? MapResult.REMAPPED : MapResult.SUBMITTED;
   }
 
   iterateDevices(visit: DmDeviceVisitor): void {
@@ -150,7 +152,38 @@ class InlinecryptTarget implements DmTarget {
   /** @kernel drivers/md/dm-inlinecrypt.c: inlinecrypt_dtr */
   async dtr(): Promise<void> {
     await blkCryptoEvictKey(this.#dev.bdev, this.#key);
+    await this.#fallback?.evictKey(this.#key);
     this.#key.wipe();
+  }
+
+  #attachContext(bio: Bio): boolean {
+    copyDun(this.#dun, this.#firstDun);
+    dunIncrement(this.#dun, (bio.sector - this.#start) / this.#unitSectors);
+    return bio.setCryptCtx(this.#key, this.#dun);
+  }
+
+  /** False when the fallback sends on what is needed, and ends the bio. */
+  #isReady(bio: Bio): boolean {
+    return this.#fallback === null || this.#fallback.prepBio(bio);
+  }
+
+  #wait(io: DmTargetIo): MapResult {
+    io.next = this.#firstWaiting;
+    this.#firstWaiting = io;
+    this.#spec.layer.executor.queueWork(this.#retryWork);
+    return MapResult.SUBMITTED;
+  }
+
+  #retry(): void {
+    let io = this.#firstWaiting;
+    this.#firstWaiting = null;
+    while (io !== null) {
+      const next: DmTargetIo | null = io.next;
+      io.next = null;
+      if (!this.#attachContext(io.bio!)) this.#wait(io);
+      else if (this.#isReady(io.bio!)) io.submit();
+      io = next;
+    }
   }
 
   #newKey(mode: CryptoModeName, bytes: Uint8Array, keyType: CryptoKeyType): BlkCryptoKey {
@@ -171,6 +204,14 @@ class InlinecryptTarget implements DmTarget {
     }
     return key;
   }
+}
+
+/** @throws BlkError ENOPKG when it has no such cipher. */
+function newFallback({ layer }: DmTargetSpec, { bdev }: DmDev, key: BlkCryptoKey): CryptoFallback | null {
+  if (bdev.queue.cryptoProfile.supports(key)) return null;
+  const fallback = layer.cryptoFallback.nested?.() ?? layer.cryptoFallback;
+  fallback.startUsingKey(key);
+  return fallback;
 }
 
 function checkOptions(args: DmArgs, options: CryptOptions): void {
