@@ -59,35 +59,3 @@ export function referenceDecrypt(
   const cipher = CIPHERS[cipherName](key);
   return cryptDataUnits(dataUnitBytes, firstDun, ciphertext, dunStep, (dun, unit) => cipher.decrypt(dun, unit));
 }
-
-/** {@link referenceEncrypt} of xts(aes). */
-export function encryptDataUnits(
-  key: Uint8Array,
-  firstDun: bigint,
-  dataUnitBytes: number,
-  plaintext: Uint8Array,
-  dunStep = 1n,
-): Uint8Array {
-  return referenceEncrypt("xts(aes)", key, dataUnitBytes, firstDun, plaintext, dunStep);
-}
-
-/** {@link referenceDecrypt} of xts(aes). */
-export function decryptDataUnits(
-  key: Uint8Array,
-  firstDun: bigint,
-  dataUnitBytes: number,
-  ciphertext: Uint8Array,
-  dunStep = 1n,
-): Uint8Array {
-  return referenceDecrypt("xts(aes)", key, dataUnitBytes, firstDun, ciphertext, dunStep);
-}
-
-/** The XTS-AES ciphertext of one data unit. */
-export function xtsAesEncrypt(key: Uint8Array, dun: bigint, plaintextUnit: Uint8Array): Uint8Array {
-  return new Xts(Aes, key).encrypt(dun, plaintextUnit);
-}
-
-/** The XTS-AES plaintext of one data unit. */
-export function xtsAesDecrypt(key: Uint8Array, dun: bigint, ciphertextUnit: Uint8Array): Uint8Array {
-  return new Xts(Aes, key).decrypt(dun, ciphertextUnit);
-}

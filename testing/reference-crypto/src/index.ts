@@ -6,13 +6,9 @@
  */
 export { aesCmac } from "./aes-cmac.js";
 export {
-  decryptDataUnits,
-  encryptDataUnits,
   type ReferenceCipherName,
   referenceDecrypt,
   referenceEncrypt,
-  xtsAesDecrypt,
-  xtsAesEncrypt,
 } from "./data-units.js";
 export {
   type FscryptFile,

@@ -1,6 +1,6 @@
 import { SECTOR_BYTES } from "@inlinecrypt/blk-core";
 import type { SeededRandom } from "@inlinecrypt/blk-sim";
-import { encryptDataUnits } from "@inlinecrypt/reference-crypto";
+import { referenceEncrypt } from "@inlinecrypt/reference-crypto";
 import { ContentKind, fillSector, kindOf } from "./content.js";
 import type { Region } from "./region.js";
 import { Violation } from "./violation.js";
@@ -52,7 +52,7 @@ function encryptUnit(
 ): Uint8Array {
   if (!encrypted) return plaintext;
   const firstUnit = BigInt((sector * SECTOR_BYTES) / dataUnitBytes);
-  return encryptDataUnits(keyBytes, firstDun + firstUnit, dataUnitBytes, plaintext);
+  return referenceEncrypt("xts(aes)", keyBytes, dataUnitBytes, firstDun + firstUnit, plaintext);
 }
 
 /** `data` is what the region's disk is given for the sector. */

@@ -1,5 +1,5 @@
 import { SECTOR_BYTES } from "@inlinecrypt/blk-core";
-import { encryptDataUnits } from "@inlinecrypt/reference-crypto";
+import { referenceEncrypt } from "@inlinecrypt/reference-crypto";
 
 /** How a mapped device encrypts what goes through it: AES-256-XTS, IVs counting data units. */
 export interface DiskEncryption {
@@ -26,6 +26,6 @@ export class SectorEncryption {
     const dun = ((this.#sector + ivOffset) * SECTOR_BYTES - at) / dataUnitBytes;
     const unit = new Uint8Array(dataUnitBytes);
     unit.set(sectorData, at);
-    return encryptDataUnits(keyBytes, BigInt(dun), dataUnitBytes, unit).subarray(at, at + SECTOR_BYTES);
+    return referenceEncrypt("xts(aes)", keyBytes, dataUnitBytes, BigInt(dun), unit).subarray(at, at + SECTOR_BYTES);
   }
 }

@@ -2,7 +2,7 @@ import { type Bio, BlkStatus, BlockLayer, newDun, ReqFlag, ReqOp } from "@inline
 import { SimExecutor } from "@inlinecrypt/blk-core/sim-executor";
 import { BlkCryptoFallback } from "@inlinecrypt/blk-crypto-fallback";
 import { BlkCryptoKey, blkCryptoEvictKey, blkCryptoStartUsingKey } from "@inlinecrypt/blk-crypto-profile";
-import { decryptDataUnits, encryptDataUnits } from "@inlinecrypt/reference-crypto";
+import { referenceDecrypt, referenceEncrypt } from "@inlinecrypt/reference-crypto";
 import { createNodeEngine } from "@inlinecrypt/skcipher/node";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -206,8 +206,8 @@ class Stack {
   #reference(direction: "encrypt" | "decrypt", placed: Placed, data: Uint8Array): Uint8Array {
     const { keyIndex } = placed.io;
     if (keyIndex < 0) return data;
-    const crypt = direction === "encrypt" ? encryptDataUnits : decryptDataUnits;
-    return crypt(this.keyBytes[keyIndex]!, this.#dunOf(placed), this.#case.dataUnitBytes[keyIndex]!, data);
+    const crypt = direction === "encrypt" ? referenceEncrypt : referenceDecrypt;
+    return crypt("xts(aes)", this.keyBytes[keyIndex]!, this.#case.dataUnitBytes[keyIndex]!, this.#dunOf(placed), data);
   }
 }
 

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { encryptDataUnits } from "@inlinecrypt/reference-crypto";
+import { referenceEncrypt } from "@inlinecrypt/reference-crypto";
 import { expect, it } from "vitest";
 import { describeWithPeers, run } from "./support/programs.js";
 import { Scratch, Serve } from "./support/serve.js";
@@ -40,7 +40,7 @@ describeWithPeers("nbdcopy and qemu-img", ["mkfs.ext4", "e2fsck", "nbdcopy", "qe
         expect(plaintext.equals(readFileSync(scratch.path(copy))), copy).toBe(true);
         await run("e2fsck", ["-fn", scratch.path(copy)]);
       }
-      const expected = encryptDataUnits(key, 12345n, unit, plaintext);
+      const expected = referenceEncrypt("xts(aes)", key, unit, 12345n, plaintext);
       expect(readFileSync(disk).equals(expected)).toBe(true);
     },
     120_000,

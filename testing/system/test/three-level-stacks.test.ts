@@ -7,7 +7,7 @@ import {
 } from "@inlinecrypt/blk-crypto-profile";
 import { SeededRandom } from "@inlinecrypt/blk-sim";
 import { blockDeviceSuite } from "@inlinecrypt/conformance";
-import { encryptDataUnits } from "@inlinecrypt/reference-crypto";
+import { referenceEncrypt } from "@inlinecrypt/reference-crypto";
 import { describe, expect, it } from "vitest";
 import { firstDifference, noise } from "./support/bytes.js";
 import { DeepStack, type Leaf } from "./support/deep-stack.js";
@@ -189,8 +189,8 @@ function wrongBlocks(stack: DeepStack, place: Stack["place"], content: Uint8Arra
   return Array.from({ length: REGION_BLOCKS }, (_, block) => block).filter((block) => {
     const { leaf, block: at, tableDun } = place(block);
     const plaintext = content.subarray(block * BLOCK, (block + 1) * BLOCK);
-    let expected = encryptDataUnits(KEY, FIRST_DUN + BigInt(block), BLOCK, plaintext);
-    if (tableDun !== undefined) expected = encryptDataUnits(TABLE_KEY, BigInt(tableDun), BLOCK, expected);
+    let expected = referenceEncrypt("xts(aes)", KEY, BLOCK, FIRST_DUN + BigInt(block), plaintext);
+    if (tableDun !== undefined) expected = referenceEncrypt("xts(aes)", TABLE_KEY, BLOCK, BigInt(tableDun), expected);
     return firstDifference(stack.medium(leaf, at * BLOCK, BLOCK), expected) !== -1;
   });
 }

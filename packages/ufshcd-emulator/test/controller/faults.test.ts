@@ -1,4 +1,4 @@
-import { encryptDataUnits } from "@inlinecrypt/reference-crypto";
+import { referenceEncrypt } from "@inlinecrypt/reference-crypto";
 import type { FaultRule } from "@inlinecrypt/ufshcd-emulator/controller";
 import { describe, expect, it } from "vitest";
 import * as hw from "../../src/ufshci/index.js";
@@ -22,7 +22,7 @@ describe("[UFS-24] an injected engine fault", () => {
     expect(host.scsi(WRITE).ocs).toBe(Ocs.GENERAL_CRYPTO_ERROR);
     expect(host.medium.data.subarray(0, 4096)).toEqual(new Uint8Array(4096));
     expect(host.scsi(WRITE).ocs).toBe(Ocs.SUCCESS);
-    expect(host.medium.data.slice(0, 4096)).toEqual(encryptDataUnits(KEY, 4n, 4096, PLAIN));
+    expect(host.medium.data.slice(0, 4096)).toEqual(referenceEncrypt("xts(aes)", KEY, 4096, 4n, PLAIN));
   });
 
   it("befalls no command that is not encrypted", () => {

@@ -1,5 +1,5 @@
 import { inspect } from "node:util";
-import { encryptDataUnits } from "@inlinecrypt/reference-crypto";
+import { referenceEncrypt } from "@inlinecrypt/reference-crypto";
 import { describe, expect, it } from "vitest";
 import * as hw from "../../src/ufshci/index.js";
 import { cdb, pattern, TestHost } from "../support/test-host.js";
@@ -16,7 +16,7 @@ function writeThrough(host: TestHost, slot: number): { ocs: number; stored: Uint
 }
 
 const UNTOUCHED = new Uint8Array(4096).fill(0xee);
-const encrypted = (key: Uint8Array): Uint8Array => encryptDataUnits(key, 5n, 4096, PLAIN);
+const encrypted = (key: Uint8Array): Uint8Array => referenceEncrypt("xts(aes)", key, 4096, 5n, PLAIN);
 const refused = (ocs: number) => ({ ocs, stored: UNTOUCHED });
 
 describe("[UFS-21] CRYPTOCFG", () => {

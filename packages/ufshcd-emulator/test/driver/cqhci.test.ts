@@ -1,7 +1,7 @@
 import { BlkStatus, BlockLayer, ReqOp, Volume } from "@inlinecrypt/blk-core";
 import { SimExecutor } from "@inlinecrypt/blk-core/sim-executor";
 import { blkCryptoConfigSupportedNatively, blkCryptoEvictKey } from "@inlinecrypt/blk-crypto-profile";
-import { encryptDataUnits } from "@inlinecrypt/reference-crypto";
+import { referenceEncrypt } from "@inlinecrypt/reference-crypto";
 import { createNodeEngine } from "@inlinecrypt/skcipher/node";
 import { CqhciDisk, CqhciHost, ExecutorClock } from "@inlinecrypt/ufshcd-emulator";
 import type { UfsEvent } from "@inlinecrypt/ufshcd-emulator/controller";
@@ -63,7 +63,7 @@ it("[UFS-27] keyslot, enable bit and DUN are in word 1 of a 128-bit descriptor",
   expect([...slots].sort()).toEqual([0, 1]);
   expect([...tasks[1]!.subarray(8)]).toEqual([0x02, 0x00, 0xdc, 0xfe, slots[1], 0x80, 0, 0]);
   expect([...tasks[1]!.subarray(0, 8)]).toEqual([0x2f, 0x00, 16, 0, 16, 0, 0, 0]);
-  const expected = encryptDataUnits(keyBytes(2), 0xfedc_0002n, 4096, pattern(8192));
+  const expected = referenceEncrypt("xts(aes)", keyBytes(2), 4096, 0xfedc_0002n, pattern(8192));
   expectSameBytes(medium.subarray(8192, 16384), expected);
   await drive(executor, disk.bdev.write(65536, pattern(4096)));
   expect([...tasks[2]!.subarray(8)]).toEqual([0, 0, 0, 0, 0, 0, 0, 0]);

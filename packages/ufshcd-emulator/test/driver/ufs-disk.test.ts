@@ -1,6 +1,6 @@
 import { BlockLayer, HostExecutor, Volume } from "@inlinecrypt/blk-core";
 import { blkCryptoEvictKey, blkCryptoStartUsingKey } from "@inlinecrypt/blk-crypto-profile";
-import { encryptDataUnits } from "@inlinecrypt/reference-crypto";
+import { referenceEncrypt } from "@inlinecrypt/reference-crypto";
 import { createNodeEngine } from "@inlinecrypt/skcipher/node";
 import { createUfsDisk, type UfsDiskOptions } from "@inlinecrypt/ufshcd-emulator";
 import { type Medium, MemoryMedium } from "@inlinecrypt/ufshcd-emulator/controller";
@@ -29,7 +29,7 @@ describe("createUfsDisk", () => {
     for (const [index, { bdev }] of disk.luns.slice(0, 2).entries()) {
       blkCryptoStartUsingKey(bdev, key);
       await new Volume(bdev, { key }).write(4096, pattern(8192, index));
-      const expected = encryptDataUnits(keyBytes(1), 1n, 4096, pattern(8192, index));
+      const expected = referenceEncrypt("xts(aes)", keyBytes(1), 4096, 1n, pattern(8192, index));
       expectSameBytes(media[index]!.data.subarray(4096, 12288), expected);
     }
     const programmed = disk.profile!.slotTable().map(({ programmings, key: held }) => [programmings, held !== null]);

@@ -6,7 +6,7 @@ import {
   MAX_HW_WRAPPED_KEY_BYTES,
 } from "@inlinecrypt/blk-crypto-profile";
 import { EmulatedWrappedKeys } from "@inlinecrypt/blk-crypto-profile/emulated-wrapped-keys";
-import { encryptDataUnits, hwKdf } from "@inlinecrypt/reference-crypto";
+import { hwKdf, referenceEncrypt } from "@inlinecrypt/reference-crypto";
 import { createNodeEngine } from "@inlinecrypt/skcipher/node";
 import { exynosVariant, type UfsVariant, ufshciVariant, wrappedKeyVariant } from "@inlinecrypt/ufshcd-emulator/driver";
 import { describe, expect, it } from "vitest";
@@ -89,7 +89,7 @@ describe("keys in the PRDT", () => {
     }
     expect(await rig.drive(write)).toBe(BlkStatus.OK);
     const onMedium = rig.media[0]!.data.subarray(0, 3 * 4096);
-    expectSameBytes(onMedium, encryptDataUnits(keyBytes(1), FIRST_DUN, 4096, pattern(3 * 4096)));
+    expectSameBytes(onMedium, referenceEncrypt("xts(aes)", keyBytes(1), 4096, FIRST_DUN, pattern(3 * 4096)));
     await rig.end();
   });
 
@@ -158,7 +158,7 @@ describe("wrapped keys", () => {
       expect(swSecret).toEqual(hwKdf.swSecret(rootKey));
       const key = makeKey(1, { keyType: "hw-wrapped", bytes: ephKey.subarray(0, blobBytes) });
       await rig.drive(new Volume(rig.hba.luns[0]!.bdev, { key }).write(0, pattern(8192)));
-      const expected = encryptDataUnits(hwKdf.inlineEncryptionKey(rootKey), 0n, 4096, pattern(8192));
+      const expected = referenceEncrypt("xts(aes)", hwKdf.inlineEncryptionKey(rootKey), 4096, 0n, pattern(8192));
       expectSameBytes(rig.media[0]!.data.subarray(0, 8192), expected);
       await rig.drive(blkCryptoEvictKey(rig.hba.luns[0]!.bdev, key));
       await rig.end();
