@@ -1,6 +1,9 @@
 import { SECTOR_BYTES } from "./bio.js";
 import { defaultLimits, type IntegrityLimits, MIN_SEGMENT_BYTES, type QueueLimits } from "./limits.js";
 
+/** What 32 bits hold, as in the kernel. */
+const MAX_IO_OPT_BYTES = 2 ** 32 - 1;
+
 /** What `stackLimits` found. */
 export interface StackedLimits {
   /** The top device's limits, with this bottom device respected. */
@@ -94,6 +97,8 @@ function stackAlignment(
     ioOptBytes = 0;
     misaligned = true;
   }
+  // Sizes that have little in common agree on nothing that helps. (The kernel's number wraps.)
+  if (ioOptBytes > MAX_IO_OPT_BYTES) ioOptBytes = 0;
   const alignmentOffsetBytes =
     lcmNotZero(top.alignmentOffsetBytes, bottomOffsetBytes) % Math.max(physicalBlockBytes, ioMinBytes);
   if (alignmentOffsetBytes % logicalBlockBytes !== 0) misaligned = true;

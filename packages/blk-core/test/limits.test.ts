@@ -327,6 +327,13 @@ describe("stackLimits", () => {
     expect(min.limits).toMatchObject({ ioMinBytes: 4096, misaligned: true });
   });
 
+  it("optimal sizes that have nothing in common are no hint, however many there are", () => {
+    const primes = [4097, 4099, 4111, 4127, 4129, 4133];
+    const { limits } = stack(...primes.map((size): [QueueLimitsInput, number] => [{ ioOptBytes: size * 512 }, 0]));
+    expect(limits.ioOptBytes).toBeLessThan(2 ** 32);
+    expect(() => validateLimits(limits)).not.toThrow();
+  });
+
   it("a misaligned device below makes all above misaligned, without being at fault itself", () => {
     const below = { ...validateLimits({}), misaligned: true };
     expect(stackLimits(stackingLimits, below, 0)).toMatchObject({ misaligned: false, limits: { misaligned: true } });
