@@ -34,6 +34,12 @@ export interface CreateOptions {
   table?: string;
 }
 
+/** A table of one mapped device uses another. */
+interface Hold {
+  readonly by: MappedDevice;
+  readonly on: MappedDevice;
+}
+
 /**
  * All mapped devices of a block layer: what `dmsetup` talks to.
  *
@@ -43,6 +49,7 @@ export class DeviceMapper implements AsyncDisposable {
   readonly #options: DeviceMapperOptions;
   readonly #types = new Map<string, DmTargetType>();
   readonly #devices = new Map<string, MappedDevice>();
+  readonly #holds = new Set<Hold>();
 
   constructor(options: DeviceMapperOptions) {
     this.#options = options;
@@ -95,7 +102,7 @@ export class DeviceMapper implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     while (this.#devices.size > 0) {
       const unused = this.devices().filter(({ openCount }) => openCount === 0);
-      await Promise.all(unused.map((device) => device.remove()));
+      await Promise.all(unused.map((device) => device[Symbol.asyncDispose]()));
     }
   }
 
@@ -131,11 +138,33 @@ export class DeviceMapper implements AsyncDisposable {
   /** @kernel drivers/md/dm-table.c: dm_get_device */
   #openDevice(name: string, by: MappedDevice): OpenDevice {
     const mapped = this.#devices.get(name.replace(/^\/dev\/mapper\//, ""));
-    if (mapped === by) throw new BlkError("EINVAL", by.name, "the device cannot map to itself");
-    if (mapped !== undefined) return openMapped(mapped);
+    if (mapped !== undefined) return this.#openMapped(mapped, by);
     const bdev = this.#options.device(name);
     if (bdev === null) throw new BlkError("ENODEV", by.name, `no device ${JSON.stringify(name)}`);
     return { bdev, close: () => {} };
+  }
+
+  /** Devices that map to each other would send I/O round for ever, and none could be removed first. */
+  #openMapped(on: MappedDevice, by: MappedDevice): OpenDevice {
+    if (this.#reaches(on, by)) {
+      const way = on === by ? "" : `, which ${on.name} maps to`;
+      throw new BlkError("EINVAL", by.name, `the device cannot map to itself${way}`);
+    }
+    const { bdev } = on;
+    const hold = { by, on };
+    this.#holds.add(hold);
+    on.openCount++;
+    return {
+      bdev,
+      close: () => {
+        this.#holds.delete(hold);
+        on.openCount--;
+      },
+    };
+  }
+
+  #reaches(from: MappedDevice, to: MappedDevice): boolean {
+    return from === to || [...this.#holds].some(({ by, on }) => by === from && this.#reaches(on, to));
   }
 
   #keyringKey(type: string, description: string): Uint8Array {
@@ -143,17 +172,6 @@ export class DeviceMapper implements AsyncDisposable {
     if (key === null) throw new BlkError("ENOKEY", "request_key", `no ${type} key ${JSON.stringify(description)}`);
     return key;
   }
-}
-
-function openMapped(device: MappedDevice): OpenDevice {
-  const { bdev } = device;
-  device.openCount++;
-  return {
-    bdev,
-    close: () => {
-      device.openCount--;
-    },
-  };
 }
 
 /** What browsers and Node have in common. */

@@ -7,6 +7,7 @@ import { DmTableEntry } from "./dm-table-entry.js";
 import { type DmTableLine, formatTableLine, parseTable } from "./dm-table-line.js";
 import { DmFeature, type DmTargetType } from "./dm-target.js";
 import type { DmTargetSpec } from "./dm-target-spec.js";
+import { runAll } from "./run-all.js";
 
 /** A device held open, until it is let go. */
 export interface OpenDevice {
@@ -125,15 +126,18 @@ export class DmTable {
     for (const { target } of this.entries) target.resume?.();
   }
 
-  /** Destroys the targets and lets their devices go. Idempotent. @kernel drivers/md/dm-table.c: dm_table_destroy */
+  /** Destroys the targets and lets their devices go. Idempotent. @throws what a target says, when all has been done. @kernel drivers/md/dm-table.c: dm_table_destroy */
   async destroy(): Promise<void> {
     if (this.#destroyed) return;
     this.#destroyed = true;
-    try {
-      for (const { target } of this.entries) await target.dtr?.();
-    } finally {
-      this.#closeDevices();
-    }
+    await runAll([
+      ...this.entries.map(
+        ({ target }) =>
+          () =>
+            target.dtr?.(),
+      ),
+      () => this.#closeDevices(),
+    ]);
   }
 
   #addTarget(line: DmTableLine): void {

@@ -10,6 +10,7 @@ import { DmFeature } from "./dm-target.js";
 import { EventCounter } from "./event-counter.js";
 import { KeyTracker } from "./key-tracker.js";
 import { Mutex } from "./mutex.js";
+import { runAll } from "./run-all.js";
 
 /** What `dmsetup info` prints. */
 export interface MappedDeviceInfo {
@@ -221,31 +222,43 @@ export class MappedDevice implements AsyncDisposable {
   /**
    * Removes the device: I/O that waits ends with IOERR, and keys it has used leave the devices below.
    *
-   * @throws BlkError EBUSY while another table uses it.
+   * @throws BlkError EBUSY while another table uses it; and what a target says at its end: the device is gone all the same.
    * @kernel drivers/md/dm-ioctl.c: dev_remove
    */
   remove(): Promise<void> {
-    return this.#exclusive(async () => {
-      if (this.openCount > 0) throw new BlkError("EBUSY", this.name, `${this.openCount} tables use the device`);
-      this.#removed = true;
-      this.#live?.presuspend(false);
-      this.#mapper?.fail();
-      await this.#disk?.close();
-      await this.#mapper?.whenIdle();
-      await this.#live?.postsuspend();
-      await this.#evictDropped(this.#live, null);
-      await this.#live?.destroy();
-      await this.#setInactive(null);
-      this.#live = null;
-      this.#mapper?.setTable(null);
-      this.#profile?.[Symbol.dispose]();
-      this.#events.close();
-      this.#options.onRemoved();
+    return this.#exclusive(() => this.#remove());
+  }
+
+  /** `remove`, unless that has been done. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#mutex.run(async () => {
+      if (!this.#removed) await this.#remove();
     });
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#removed ? Promise.resolve() : this.remove();
+  async #remove(): Promise<void> {
+    if (this.openCount > 0) throw new BlkError("EBUSY", this.name, `${this.openCount} tables use the device`);
+    this.#removed = true;
+    this.#live?.presuspend(false);
+    this.#mapper?.fail();
+    await this.#disk?.close();
+    await this.#mapper?.whenIdle();
+    const live = this.#live;
+    await runAll([
+      () => live?.postsuspend(),
+      () => this.#evictDropped(live, null),
+      () => live?.destroy(),
+      () => this.#setInactive(null),
+      () => this.#detach(),
+    ]);
+  }
+
+  #detach(): void {
+    this.#live = null;
+    this.#mapper?.setTable(null);
+    this.#profile?.[Symbol.dispose]();
+    this.#events.close();
+    this.#options.onRemoved();
   }
 
   #exclusive<T>(op: () => Promise<T>): Promise<T> {

@@ -16,6 +16,7 @@ export class HoldingTarget implements DmTargetType {
   /** Calls of the life cycle, in order. */
   readonly calls: string[] = [];
   preresume: () => void | Promise<void> = () => {};
+  dtr: () => void = () => {};
   maxIoSectors = 0;
 
   ctr(args: Parameters<DmTargetType["ctr"]>[0], spec: Parameters<DmTargetType["ctr"]>[1]): DmTarget {
@@ -55,7 +56,10 @@ export class HoldingTarget implements DmTargetType {
         return this.preresume();
       },
       resume: () => void this.calls.push("resume"),
-      dtr: () => void this.calls.push("dtr"),
+      dtr: () => {
+        this.calls.push("dtr");
+        this.dtr();
+      },
     };
   }
 }

@@ -157,6 +157,55 @@ describe("the life of a mapped device", () => {
     await expect(low.suspend()).rejects.toMatchObject({ code: "ENXIO" });
   });
 
+  it("devices do not map to themselves, by whatever way", async () => {
+    rig.ram("sda");
+    const low = await rig.dm.create({ name: "low", table: "0 64 linear sda 0" });
+    const middle = await rig.dm.create({ name: "middle", table: "0 64 linear low 0" });
+    await rig.dm.create({ name: "top", table: "0 64 linear middle 0" });
+    await expect(low.load("0 64 linear low 0")).rejects.toThrow(/low: the device cannot map to itself \(EINVAL\)/);
+    const way = /low: the device cannot map to itself, which top maps to \(EINVAL\)/;
+    await expect(low.load("0 64 linear top 0")).rejects.toThrow(way);
+    await middle.load("0 64 linear sda 0");
+    await expect(low.load("0 64 linear middle 0")).rejects.toThrow(/itself, which middle maps to/);
+    await rig.run(middle.resume());
+    await low.load("0 64 linear middle 0");
+    expect([low.openCount, middle.openCount]).toEqual([0, 2]);
+  });
+
+  it("disposal waits for a removal under way, and for nothing after it", async () => {
+    rig.ram("sda");
+    const device = await rig.run(rig.dm.create({ name: "dm", table: "0 64 holding sda 0" }));
+    holding.answer = MapResult.SUBMITTED;
+    rig.submit(device.bdev, ReqOp.WRITE, 0, pattern(512));
+    const removed = device.remove();
+    let disposed = false;
+    const disposal = rig.dm[Symbol.asyncDispose]().then(() => {
+      disposed = true;
+    });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(disposed).toBe(false);
+    holding.held.pop()!.end(BlkStatus.OK);
+    await rig.run(removed);
+    await rig.run(disposal);
+    await device[Symbol.asyncDispose]();
+    expect(rig.dm.devices()).toEqual([]);
+  });
+
+  it("a target that fails at its end does not keep the device", async () => {
+    rig.ram("sda");
+    const low = await rig.run(rig.dm.create({ name: "low", table: "0 64 linear sda 0" }));
+    const table = "0 64 holding sda 0\n64 64 holding low 0";
+    const device = await rig.run(rig.dm.create({ name: "dm", table }));
+    await device.load("0 64 holding sda 0");
+    holding.calls.length = 0;
+    holding.dtr = () => {
+      throw new BlkError("EIO", "holding", "no end");
+    };
+    await expect(rig.run(device.remove())).rejects.toThrow(/no end/);
+    expect(holding.calls.filter((call) => call === "dtr")).toHaveLength(3);
+    expect([rig.dm.devices(), low.openCount]).toEqual([[low], 0]);
+  });
+
   it("removal ends what waits with IOERR, waits for what is under way, and refuses what comes", async () => {
     rig.sim("sda");
     const device = await rig.run(rig.dm.create({ name: "dm", table: "0 64 linear sda 0" }));
