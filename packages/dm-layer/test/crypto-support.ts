@@ -12,13 +12,17 @@ import {
   BlkCryptoKey,
   type BlkCryptoKeyOptions,
   BlkCryptoProfile,
+  blkCryptoProfileOf,
+  type CryptoCapabilities,
   type CryptoCapabilitiesOptions,
   type WrappedKeyOps,
 } from "@inlinecrypt/blk-crypto-profile";
 import type { FaultPlan, SimDisk, SimMedium } from "@inlinecrypt/blk-sim";
 import { referenceEncrypt } from "@inlinecrypt/reference-crypto";
 import { createNodeEngine } from "@inlinecrypt/skcipher/node";
-import { pattern, type Rig, type SubmittedBio } from "./support.js";
+import { expect } from "vitest";
+import type { MappedDevice } from "../src/index.js";
+import { pattern, Rig, type SubmittedBio } from "./support.js";
 
 export interface CryptoDiskOptions extends Partial<CryptoCapabilitiesOptions> {
   slotCount?: number;
@@ -147,5 +151,34 @@ export class WriteFallback implements CryptoFallback {
 
   async evictKey(key: CryptoKeyRef): Promise<void> {
     this.evicted.push(key);
+  }
+}
+
+/** A block layer with a fallback that writes down what it serves, and what was warned of. */
+export class CryptoRig extends Rig {
+  readonly fallback: WriteFallback;
+  readonly traced: string[];
+
+  constructor() {
+    const fallback = new WriteFallback();
+    const traced: string[] = [];
+    super({ cryptoFallback: fallback, tracer: { trace: (event) => traced.push(event) } });
+    this.fallback = fallback;
+    this.traced = traced;
+  }
+
+  create(table: string, name = "dm"): Promise<MappedDevice> {
+    return this.run(this.dm.create({ name, table }));
+  }
+
+  capabilitiesOf(name = "dm"): CryptoCapabilities | null {
+    return blkCryptoProfileOf(this.dm.get(name).bdev.queue)?.capabilities ?? null;
+  }
+
+  expectCapabilities(name: string, xtsSizes: number, maxDunBytes: number, keyTypes: string[]): void {
+    const capabilities = this.capabilitiesOf(name)!;
+    expect(capabilities.dataUnitMask(1)).toBe(xtsSizes);
+    expect(capabilities.maxDunBytesSupported).toBe(maxDunBytes);
+    expect(capabilities.keyTypesSupported).toEqual(keyTypes);
   }
 }

@@ -1,204 +1,16 @@
 import { BlkStatus, dunToBigInt, ReqFlag, ReqOp } from "@inlinecrypt/blk-core";
-import {
-  BlkCryptoProfile,
-  blkCryptoEvictKey,
-  blkCryptoProfileOf,
-  CryptoCapabilities,
-} from "@inlinecrypt/blk-crypto-profile";
-import { afterEach, beforeEach, describe, expect, it, type MockInstance, vi } from "vitest";
-import { allTargets, DmFeature, type DmTargetType, linearTarget, MapResult } from "../src/index.js";
-import { type CryptoDisk, ciphertext, cryptBio, cryptoDisk, newKey, WriteFallback } from "./crypto-support.js";
+import { blkCryptoEvictKey, blkCryptoProfileOf } from "@inlinecrypt/blk-crypto-profile";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { MapResult } from "../src/index.js";
+import { type CryptoDisk, CryptoRig, ciphertext, cryptBio, cryptoDisk, newKey } from "./crypto-support.js";
 import { HoldingTarget } from "./holding-target.js";
-import { pattern, Rig, read } from "./support.js";
+import { pattern, read } from "./support.js";
 
-let rig: Rig;
-let fallback: WriteFallback;
-let traced: string[];
+let rig: CryptoRig;
 beforeEach(() => {
-  fallback = new WriteFallback();
-  traced = [];
-  rig = new Rig({ cryptoFallback: fallback, tracer: { trace: (event) => traced.push(event) } });
+  rig = new CryptoRig();
 });
 afterEach(() => rig.close());
-
-const create = (table: string, name = "dm") => rig.run(rig.dm.create({ name, table }));
-const capabilitiesOf = (name = "dm") => blkCryptoProfileOf(rig.dm.get(name).bdev.queue)?.capabilities ?? null;
-
-function expectCapabilities(name: string, xtsSizes: number, maxDunBytes: number, keyTypes: string[]): void {
-  const capabilities = capabilitiesOf(name)!;
-  expect(capabilities.dataUnitMask(1)).toBe(xtsSizes);
-  expect(capabilities.maxDunBytesSupported).toBe(maxDunBytes);
-  expect(capabilities.keyTypesSupported).toEqual(keyTypes);
-}
-
-function spyOnDispose(): MockInstance<() => void> {
-  return vi.spyOn(BlkCryptoProfile.prototype, Symbol.dispose as never) as unknown as MockInstance<() => void>;
-}
-
-describe("the profile of a table", () => {
-  it("[DM-1] has no keyslots and programs nothing", async () => {
-    cryptoDisk(rig, "ufs");
-    const { bdev } = await create("0 64 linear ufs 0");
-    const profile = blkCryptoProfileOf(bdev.queue)!;
-    expect(profile.slotCount).toBe(0);
-    expect(profile.slotTable()).toEqual([]);
-    expect(bdev.disk.cryptoSysfs!.get("num_keyslots")!()).toBe("0\n");
-  });
-
-  it("[DM-2] is the intersection over all devices of all targets", async () => {
-    cryptoDisk(rig, "a", {
-      modesSupported: { "AES-256-XTS": 512 | 4096, Adiantum: 4096 },
-      maxDunBytesSupported: 16,
-      keyTypesSupported: ["raw", "hw-wrapped"],
-    });
-    cryptoDisk(rig, "b", { modesSupported: { "AES-256-XTS": 4096, "SM4-XTS": 512 }, maxDunBytesSupported: 8 });
-    await create("0 64 linear a 0\n64 64 linear b 0");
-    expectCapabilities("dm", 4096, 8, ["raw"]);
-    expect([2, 3, 4].map((modeNum) => capabilitiesOf()!.dataUnitMask(modeNum))).toEqual([0, 0, 0]);
-  });
-
-  it("[DM-3] a target that does not pass contexts or a device without a profile clears it; no devices restrict nothing", async () => {
-    cryptoDisk(rig, "ufs");
-    rig.sim("plain");
-    rig.dm.registerTarget({
-      name: "nowhere",
-      version: [1, 0, 0],
-      features: DmFeature.PASSES_CRYPTO,
-      ctr: () => ({ map: () => MapResult.KILL, table: () => "" }),
-    });
-    await create("0 64 linear ufs 0\n64 64 linear plain 0", "mixed");
-    await create("0 64 linear ufs 0\n64 64 error", "opaque");
-    await create("0 64 nowhere\n64 64 linear ufs 0", "free");
-    expect([capabilitiesOf("mixed"), capabilitiesOf("opaque")]).toEqual([null, null]);
-    expectCapabilities("free", 512 | 4096, 8, ["raw"]);
-  });
-
-  it("[DM-4] is none at all when no mode is left", async () => {
-    cryptoDisk(rig, "a", { modesSupported: { "AES-256-XTS": 512 } });
-    cryptoDisk(rig, "b", { modesSupported: { "AES-256-XTS": 4096 } });
-    const { bdev } = await create("0 64 linear a 0\n64 64 linear b 0");
-    expect(blkCryptoProfileOf(bdev.queue)).toBeNull();
-    expect(bdev.disk.cryptoSysfs).toBeNull();
-  });
-
-  it("[DM-5] targets say by a feature whether contexts pass", () => {
-    const passes = (type: DmTargetType) => (type.features & DmFeature.PASSES_CRYPTO) !== 0;
-    // `multipath` differs from the kernel's on purpose, and `default-key` is Android's.
-    expect(allTargets.filter(passes).map(({ name }) => name)).toEqual([
-      "linear",
-      "striped",
-      "flakey",
-      "multipath",
-      "default-key",
-    ]);
-    const opaque = allTargets.filter((type) => !passes(type)).map(({ name }) => name);
-    expect(opaque).toEqual(["error", "zero", "delay", "crypt", "inlinecrypt"]);
-  });
-
-  it("[DM-6] a table that can do less is refused at load; equal or more is taken", async () => {
-    cryptoDisk(rig, "small");
-    cryptoDisk(rig, "large", { maxDunBytesSupported: 16, modesSupported: { "AES-256-XTS": 512 | 1024 | 4096 } });
-    rig.sim("plain");
-    const device = await create("0 64 linear small 0");
-    await device.load("0 64 linear small 64");
-    await device.load("0 64 linear large 0");
-    await rig.run(device.resume());
-    for (const table of ["0 64 linear small 0", "0 64 linear plain 0", "0 64 error"]) {
-      await expect(device.load(table)).rejects.toMatchObject({ code: "EINVAL" });
-    }
-    expect(device.table()).toEqual(["0 64 linear large 0"]);
-    expectCapabilities("dm", 512 | 1024 | 4096, 16, ["raw"]);
-  });
-
-  it("[DM-7] [DM-9] is registered at the first load; later ones widen it at resume and are not kept", async () => {
-    const disposed = spyOnDispose();
-    cryptoDisk(rig, "small");
-    cryptoDisk(rig, "large", { maxDunBytesSupported: 16 });
-    const device = await rig.dm.create({ name: "dm" });
-    await device.load("0 64 linear small 0");
-    const profile = blkCryptoProfileOf(device.bdev.queue)!;
-    expectCapabilities("dm", 512 | 4096, 8, ["raw"]);
-    await rig.run(device.resume());
-    await device.load("0 64 linear large 0");
-    expectCapabilities("dm", 512 | 4096, 8, ["raw"]);
-    await rig.run(device.resume());
-    expect(blkCryptoProfileOf(device.bdev.queue)).toBe(profile);
-    expectCapabilities("dm", 512 | 4096, 16, ["raw"]);
-    expect(disposed).not.toHaveBeenCalled();
-    await rig.run(device.remove());
-    expect(disposed.mock.contexts).toEqual([profile]);
-    disposed.mockRestore();
-  });
-
-  it("[DM-7] a device whose first table could not encrypt gets its profile from a later one", async () => {
-    cryptoDisk(rig, "ufs");
-    rig.sim("plain");
-    const device = await create("0 64 linear plain 0");
-    await device.load("0 64 linear ufs 0");
-    expect(capabilitiesOf()).toBeNull();
-    await rig.run(device.resume());
-    expectCapabilities("dm", 512 | 4096, 8, ["raw"]);
-  });
-
-  it("[DM-9] one whose registration is refused, for integrity, is destroyed at once", async () => {
-    const disposed = spyOnDispose();
-    cryptoDisk(rig, "ufs");
-    rig.dm.registerTarget({
-      ...linearTarget,
-      name: "protecting",
-      ctr: (args, spec) =>
-        Object.assign(linearTarget.ctr(args, spec), {
-          ioHints: (limits: object) => ({
-            ...limits,
-            integrity: { csum: "crc", type: 1, intervalBytes: 512, tupleBytes: 8, tagBytes: 0 },
-          }),
-        }),
-    });
-    const device = await rig.dm.create({ name: "dm" });
-    await device.load("0 64 protecting ufs 0");
-    const { bdev } = device;
-    expect(bdev.queue.limits.integrity).not.toBeNull();
-    expect(blkCryptoProfileOf(bdev.queue)).toBeNull();
-    expect(disposed).toHaveBeenCalledTimes(1);
-    expect(traced).toContain("blk_crypto_register");
-    disposed.mockRestore();
-  });
-
-  it("[DM-25] a target may pass less than its devices can do; the rest goes to the fallback", async () => {
-    const { disk } = cryptoDisk(rig, "ufs");
-    const only4096 = new CryptoCapabilities({ modesSupported: { "AES-256-XTS": 4096 }, maxDunBytesSupported: 8 });
-    rig.dm.registerTarget({
-      ...linearTarget,
-      name: "narrow",
-      ctr: (args, spec) => Object.assign(linearTarget.ctr(args, spec), { cryptoCapabilities: only4096 }),
-    });
-    const { bdev } = await create("0 64 narrow ufs 0");
-    expectCapabilities("dm", 4096, 8, ["raw"]);
-    const key = newKey();
-    const data = pattern(4096);
-    const write = cryptBio(rig, bdev, ReqOp.WRITE, 0, data, key, 5n).submit();
-    rig.executor.runUntilIdle();
-    expect(write.ends).toEqual([BlkStatus.OK]);
-    expect(fallback.served).toEqual(["dm"]);
-    expect(read(disk, 0, 4096)).toEqual(ciphertext(data, key, 5n));
-  });
-
-  it("[DM-25] data units that a target would cut are not passed: the fallback serves them", async () => {
-    const { disk } = cryptoDisk(rig, "ufs");
-    await create("0 64 striped 2 4 ufs 0 ufs 64", "striped");
-    expectCapabilities("striped", 512, 8, ["raw"]);
-    await create("0 12 linear ufs 0\n12 4 linear ufs 100", "pieces");
-    expectCapabilities("pieces", 512, 8, ["raw"]);
-    const key = newKey(1, { dataUnitBytes: 4096 });
-    const data = pattern(8192);
-    const write = cryptBio(rig, rig.dm.get("pieces").bdev, ReqOp.WRITE, 0, data, key, 0n).submit();
-    rig.executor.runUntilIdle();
-    expect(write.ends).toEqual([BlkStatus.OK]);
-    const expected = ciphertext(data, key, 0n);
-    expect(read(disk, 0, 12 * 512)).toEqual(expected.subarray(0, 12 * 512));
-    expect(read(disk, 100, 4 * 512)).toEqual(expected.subarray(12 * 512));
-  });
-});
 
 describe("contexts on their way", () => {
   let a: CryptoDisk;
@@ -209,7 +21,7 @@ describe("contexts on their way", () => {
   });
 
   it("[DM-10] a bio over two targets becomes two clones whose DUNs continue", async () => {
-    const { bdev } = await create("0 64 linear a 100\n64 64 linear b 7");
+    const { bdev } = await rig.create("0 64 linear a 100\n64 64 linear b 7");
     const key = newKey();
     const data = pattern(32 * 512);
     const write = cryptBio(rig, bdev, ReqOp.WRITE, 56, data, key, (1n << 32n) - 4n).submit();
@@ -228,7 +40,7 @@ describe("contexts on their way", () => {
     const holding = new HoldingTarget();
     holding.maxIoSectors = 8;
     rig.dm.registerTarget(holding);
-    const { bdev } = await create("0 64 holding a 0");
+    const { bdev } = await rig.create("0 64 holding a 0");
     cryptBio(rig, bdev, ReqOp.WRITE, 4, pattern(16 * 512), newKey(), 10n).submit();
     rig.executor.runUntilIdle();
     expect(holding.seen.map(({ sector, dun }) => [sector, dun])).toEqual([
@@ -242,7 +54,7 @@ describe("contexts on their way", () => {
     const holding = new HoldingTarget();
     holding.maxIoSectors = 8;
     rig.dm.registerTarget(holding);
-    const device = await create("0 64 holding a 0");
+    const device = await rig.create("0 64 holding a 0");
     holding.answer = MapResult.SUBMITTED;
     const key = newKey();
     const data = pattern(32 * 512);
@@ -265,7 +77,7 @@ describe("contexts on their way", () => {
     cached.queue.registerCryptoProfile(profile);
     const holding = new HoldingTarget();
     rig.dm.registerTarget(holding);
-    const { bdev } = await create("0 64 holding cached 0");
+    const { bdev } = await rig.create("0 64 holding cached 0");
     holding.answer = MapResult.KILL;
     const { bio } = cryptBio(rig, bdev, ReqOp.WRITE | ReqFlag.PREFLUSH, 0, pattern(512), newKey(), 9n).submit();
     expect(bio.status).toBe(BlkStatus.IOERR);
@@ -282,8 +94,8 @@ describe("contexts on their way", () => {
   });
 
   it("[DM-14] sectors are remapped, the DUN is not: the same data is the same ciphertext anywhere below", async () => {
-    await create("0 64 linear a 8\n", "first");
-    await create("0 64 linear a 1000", "second");
+    await rig.create("0 64 linear a 8\n", "first");
+    await rig.create("0 64 linear a 1000", "second");
     const key = newKey(3, { dataUnitBytes: 4096 });
     const data = pattern(8192);
     for (const name of ["first", "second"]) {
@@ -296,7 +108,7 @@ describe("contexts on their way", () => {
   });
 
   it("[DM-15] the device below encrypts, in a keyslot of its own", async () => {
-    const { bdev } = await create("0 64 linear a 0");
+    const { bdev } = await rig.create("0 64 linear a 0");
     const key = newKey();
     let slot: unknown = null;
     rig.layer.tracepoints.blockRqIssue.subscribe((rq) => {
@@ -306,12 +118,12 @@ describe("contexts on their way", () => {
     rig.executor.runUntilIdle();
     expect(slot).not.toBeNull();
     expect(a.slots[0]).toBe(key);
-    expect(fallback.served).toEqual([]);
+    expect(rig.fallback.served).toEqual([]);
   });
 
   it("[DM-16] where the table cannot, the fallback runs above: dm and all below see plain bios", async () => {
     const plain = rig.sim("plain");
-    const { bdev } = await create("0 64 linear a 0\n64 64 linear plain 0");
+    const { bdev } = await rig.create("0 64 linear a 0\n64 64 linear plain 0");
     const contexts: string[] = [];
     rig.layer.tracepoints.blockBioQueue.subscribe((bio) => contexts.push(`${bio.bdev!.name} ${bio.cryptCtx !== null}`));
     const key = newKey();
@@ -319,7 +131,7 @@ describe("contexts on their way", () => {
     const write = cryptBio(rig, bdev, ReqOp.WRITE, 56, data, key, 0n).submit();
     rig.executor.runUntilIdle();
     expect(write.ends).toEqual([BlkStatus.OK]);
-    expect(fallback.served).toEqual(["dm"]);
+    expect(rig.fallback.served).toEqual(["dm"]);
     expect(contexts).toEqual(["dm false", "a false", "plain false"]);
     const expected = ciphertext(data, key, 0n);
     expect(read(a.disk, 56, 8 * 512)).toEqual(expected.subarray(0, 8 * 512));
@@ -345,7 +157,7 @@ describe("eviction", () => {
       cryptoDisk(rig, "c", { evictFails: true }),
       cryptoDisk(rig, "d"),
     ];
-    const device = await create("0 32 linear a 0\n32 32 striped 2 8 b 0 c 0\n64 8 linear d 0");
+    const device = await rig.create("0 32 linear a 0\n32 32 striped 2 8 b 0 c 0\n64 8 linear d 0");
     const key = newKey();
     use("dm", key, 72);
     expect(disks.map(({ slots }) => slots[0])).toEqual([key, key, key, key]);
@@ -371,7 +183,7 @@ describe("eviction", () => {
     const a = cryptoDisk(rig, "a");
     const b = cryptoDisk(rig, "b");
     const c = cryptoDisk(rig, "c");
-    const device = await create("0 32 linear a 0\n32 32 linear b 0");
+    const device = await rig.create("0 32 linear a 0\n32 32 linear b 0");
     const keys = [newKey(1), newKey(2)];
     for (const key of keys) use("dm", key);
     await device.load("0 32 linear c 0\n32 32 linear b 0");
@@ -387,78 +199,15 @@ describe("eviction", () => {
   it("[DM-22] a key that was evicted is not evicted again when a device leaves", async () => {
     const a = cryptoDisk(rig, "a");
     cryptoDisk(rig, "b");
-    const device = await create("0 64 linear a 0");
+    const device = await rig.create("0 64 linear a 0");
     const key = newKey();
     use("dm", key);
     await rig.run(blkCryptoEvictKey(device.bdev, key));
-    fallback.evicted.length = 0;
+    rig.fallback.evicted.length = 0;
     await device.load("0 64 linear b 0");
     await rig.run(device.resume());
-    expect(fallback.evicted).toEqual([]);
+    expect(rig.fallback.evicted).toEqual([]);
     expect(a.log).toEqual(["program 0", "evict 0"]);
-  });
-});
-
-describe("wrapped keys", () => {
-  const wrapped = (name: string) => {
-    const log: string[] = [];
-    const both = { keyTypesSupported: ["raw", "hw-wrapped"] as const };
-    cryptoDisk(rig, name, {
-      ...both,
-      wrappedKeys: {
-        importKey: (raw, into) => {
-          log.push("import");
-          into.set(raw);
-          return raw.length;
-        },
-        generateKey: (into) => {
-          log.push("generate");
-          into.fill(7, 0, 40);
-          return 40;
-        },
-        prepareKey: (long, into) => {
-          log.push("prepare");
-          into.set(long);
-          return long.length;
-        },
-        deriveSwSecret: (_key, secret) => {
-          log.push("derive");
-          secret.fill(9);
-        },
-      },
-    });
-    return log;
-  };
-
-  it("[DM-23] run on the first device of the first target that has devices, and need a live table", async () => {
-    const first = wrapped("a");
-    const second = wrapped("b");
-    const device = await rig.dm.create({ name: "dm" });
-    await device.load("0 32 linear a 0\n32 32 linear b 0");
-    const { wrappedKeys } = blkCryptoProfileOf(device.bdev.queue)!;
-    const blob = new Uint8Array(128);
-    await expect(rig.run(wrappedKeys.generateKey(blob))).rejects.toMatchObject({ code: "EOPNOTSUPP" });
-    await rig.run(device.resume());
-    expect(await rig.run(wrappedKeys.generateKey(blob))).toBe(40);
-    expect(await rig.run(wrappedKeys.importKey(pattern(32), blob))).toBe(32);
-    expect(await rig.run(wrappedKeys.prepareKey(pattern(40), blob))).toBe(40);
-    const secret = new Uint8Array(32);
-    await rig.run(wrappedKeys.deriveSwSecret(blob, secret));
-    expect(secret).toEqual(new Uint8Array(32).fill(9));
-    expect(first).toEqual(["generate", "import", "prepare", "derive"]);
-    expect(second).toEqual([]);
-  });
-
-  it("[DM-8] a later table that adds wrapped keys brings their ops along", async () => {
-    cryptoDisk(rig, "raw");
-    wrapped("both");
-    const device = await create("0 64 linear raw 0");
-    const { wrappedKeys } = blkCryptoProfileOf(device.bdev.queue)!;
-    const blob = new Uint8Array(128);
-    await expect(rig.run(wrappedKeys.generateKey(blob))).rejects.toMatchObject({ code: "EOPNOTSUPP" });
-    await device.load("0 64 linear both 0");
-    await rig.run(device.resume());
-    expect(await rig.run(wrappedKeys.generateKey(blob))).toBe(40);
   });
 });
 
@@ -471,10 +220,10 @@ describe("[DM-24] several levels", () => {
         wrappedKeys: { generateKey: (into) => into.fill(index + 1, 0, 40).length },
       }),
     );
-    await create("0 128 striped 2 8 a 0 b 0", "low");
-    await create("0 32 linear low 64\n32 32 linear c 0", "middle");
-    const top = await create("0 64 linear middle 0", "top");
-    expectCapabilities("top", 512 | 4096, 8, ["raw", "hw-wrapped"]);
+    await rig.create("0 128 striped 2 8 a 0 b 0", "low");
+    await rig.create("0 32 linear low 64\n32 32 linear c 0", "middle");
+    const top = await rig.create("0 64 linear middle 0", "top");
+    rig.expectCapabilities("top", 512 | 4096, 8, ["raw", "hw-wrapped"]);
     const key = newKey();
     const data = pattern(64 * 512);
     const write = cryptBio(rig, top.bdev, ReqOp.WRITE, 0, data, key, 1000n).submit();
@@ -496,7 +245,7 @@ describe("[DM-24] several levels", () => {
 
 it("contexts on the way carry their DUN by value: a submitter may reuse its array", async () => {
   const { disk } = cryptoDisk(rig, "a");
-  const { bdev } = await create("0 64 linear a 0");
+  const { bdev } = await rig.create("0 64 linear a 0");
   const key = newKey();
   const submitted = cryptBio(rig, bdev, ReqOp.WRITE, 0, pattern(512), key, 3n);
   expect(dunToBigInt(submitted.bio.cryptCtx!.dun)).toBe(3n);

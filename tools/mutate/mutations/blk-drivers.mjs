@@ -7,7 +7,7 @@ export const blkDrivers = [
     id: "sync-not-awaited",
     kind: "early-flush",
     what: "a flush of a file is acknowledged before fdatasync has answered",
-    file: `${src}/loop-backing.ts`,
+    file: `${src}/loop-file-backing.ts`,
     edits: [
       [
         "    this.io.fdatasync(this.fd, (error) => {\n",
@@ -20,7 +20,7 @@ export const blkDrivers = [
     id: "sync-failure-forgotten",
     kind: "early-flush",
     what: "a flush after one that failed succeeds, although pages were lost",
-    file: `${src}/loop-backing.ts`,
+    file: `${src}/loop-file-backing.ts`,
     edits: [
       [
         "    if (this.#syncFailure !== BlkStatus.OK) return done(this.#syncFailure);\n",
@@ -32,14 +32,14 @@ export const blkDrivers = [
     id: "closed-without-sync",
     kind: "early-flush",
     what: "closing a file does not put on the medium what was written",
-    file: `${src}/loop-cmd.ts`,
+    file: `${src}/loop-file-cmd.ts`,
     edits: [["    if (op !== ReqOp.READ) this.#backing.markDirty();\n", ""]],
   },
   {
     id: "written-during-sync-forgotten",
     kind: "early-flush",
     what: "closing a file does not sync what was written while the last sync was on its way",
-    file: `${src}/loop-backing.ts`,
+    file: `${src}/loop-file-backing.ts`,
     edits: [
       [
         "    this.#dirty = false;\n    this.io.fdatasync(this.fd, (error) => {\n",
@@ -58,7 +58,7 @@ export const blkDrivers = [
     id: "rest-at-the-start",
     kind: "data",
     what: "the rest of a short transfer goes to where the request starts",
-    file: `${src}/loop-cmd.ts`,
+    file: `${src}/loop-file-cmd.ts`,
     edits: [
       [
         "    const position = this.byteOffset + this.#doneBytes;\n    if (opOf(this.#rq.opf) === ReqOp.WRITE) io.write(",
@@ -70,7 +70,7 @@ export const blkDrivers = [
     id: "short-transfer-succeeds",
     kind: "data",
     what: "a request of which only a part was transferred succeeds",
-    file: `${src}/loop-cmd.ts`,
+    file: `${src}/loop-file-cmd.ts`,
     edits: [
       [
         "    if (this.#doneBytes === this.#rq.bytes) this.#rq.complete",
@@ -82,21 +82,21 @@ export const blkDrivers = [
     id: "old-memory-as-data",
     kind: "data",
     what: "a read behind the end of a cut file hands out what its buffer held before",
-    file: `${src}/loop-cmd.ts`,
+    file: `${src}/loop-file-cmd.ts`,
     edits: [["        segments.data.fill(0, segments.offset + skip, segments.offset + segments.bytes);\n", ""]],
   },
   {
     id: "interrupted-transfer-fails",
     kind: "status",
     what: "a transfer that a signal interrupts fails",
-    file: `${src}/loop-cmd.ts`,
+    file: `${src}/loop-file-cmd.ts`,
     edits: [['error.code !== "EINTR" && error.code !== "EAGAIN"', 'error.code !== "EAGAIN"']],
   },
   {
     id: "interruptions-add-up",
     kind: "status",
     what: "interruptions count over the whole request, not since the last progress",
-    file: `${src}/loop-cmd.ts`,
+    file: `${src}/loop-file-cmd.ts`,
     edits: [["      this.#interruptions = 0;\n      this.#doneBytes += bytes;\n", "      this.#doneBytes += bytes;\n"]],
   },
   {
