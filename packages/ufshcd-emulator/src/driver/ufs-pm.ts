@@ -11,6 +11,9 @@ const PowerCondition = { ACTIVE: 1, SLEEP: 2, POWERDOWN: 3 } as const;
 /** `off`: suspended with the whole system. */
 export type PmState = "active" | "suspending" | "suspended" | "resuming" | "off";
 
+/** A refused request comes again sooner than this, whoever holds it: the device's own queue or one stacked above. */
+const RETRY_MS = 10;
+
 /**
  * Sleep. Idle, the device sleeps and the link hibernates; I/O and keyslot operations wake them. With the whole system,
  * the device is powered down and the controller disabled: it comes back as from a reset.
@@ -28,6 +31,8 @@ export class UfsPm implements RuntimePm {
   /** A suspend or resume on its way. */
   #transition: Promise<void> | null = null;
   #waking = false;
+  /** Requests were refused, and none has come since. */
+  #refused = false;
   #stopped = false;
   /** Ends the wait for the system to resume. */
   #systemWaiters: (() => void)[] = [];
@@ -43,9 +48,13 @@ export class UfsPm implements RuntimePm {
 
   /** Whether a request may be sent now; if not, the device wakes up. @context hot */
   get admission(): BlkStatus {
-    if (this.#state === "active") return BlkStatus.OK;
-    this.#wake();
-    return BlkStatus.RESOURCE;
+    if (this.#state !== "active") {
+      this.#refused = true;
+      this.#wake();
+      return BlkStatus.RESOURCE;
+    }
+    this.#refused = false;
+    return BlkStatus.OK;
   }
 
   runtimeResume(): void | Promise<void> {
@@ -150,8 +159,15 @@ export class UfsPm implements RuntimePm {
     const { executor } = this.#hba.layer;
     const leftMs = this.#lastBusyMs + this.#autosuspendMs! - executor.nowMs();
     if (leftMs > 0) executor.addTimer(this.#idleTimer, leftMs);
+    else if (this.#refused) this.#waitForRefused();
     else if (this.#isBusy) executor.addTimer(this.#idleTimer, this.#autosuspendMs!);
     else this.runtimeSuspend();
+  }
+
+  /** It was woken for requests that come back by themselves. If they do not, it sleeps all the same. */
+  #waitForRefused(): void {
+    this.#refused = false;
+    this.#hba.layer.executor.addTimer(this.#idleTimer, RETRY_MS);
   }
 
   #wake(): void {

@@ -63,6 +63,24 @@ describe("runtime suspend", () => {
     await rig.end();
   });
 
+  it("waits for requests that were refused, and that a device stacked above offers again after a while", async () => {
+    const rig = await UfsRig.start({}, { autosuspendMs: 1 });
+    const later = async () => {
+      for (let turn = 0; turn < 30; turn++) {
+        rig.executor.advance(0.1);
+        for (let each = 0; each < 20; each++) await Promise.resolve();
+      }
+    };
+    await later();
+    expect(rig.hba.pm.state).toBe("suspended");
+    expect(rig.hba.admission).toBe(BlkStatus.RESOURCE);
+    await later();
+    expect(rig.hba.admission).toBe(BlkStatus.OK);
+    for (let wait = 0; wait < 5; wait++) await later();
+    expect(rig.hba.pm.state).toBe("suspended");
+    await rig.end();
+  });
+
   it("is refused while a key is being used or a command is on its way", async () => {
     const rig = await UfsRig.start();
     const { bdev } = rig.hba.luns[0]!;
