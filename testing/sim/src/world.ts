@@ -1,7 +1,7 @@
-import { BlockLayer } from "@inlinecrypt/blk-core";
+import { BlockLayer, type Pool } from "@inlinecrypt/blk-core";
 import { SimExecutor } from "@inlinecrypt/blk-core/sim-executor";
 import { BlkCryptoFallback } from "@inlinecrypt/blk-crypto-fallback";
-import { AllocationFaults, type SeededRandom } from "@inlinecrypt/blk-sim";
+import type { SeededRandom } from "@inlinecrypt/blk-sim";
 import type { SkcipherEngine } from "@inlinecrypt/skcipher";
 import { type Leaf, Stack } from "./dm/stack.js";
 import { Region } from "./region.js";
@@ -23,7 +23,8 @@ export class World {
   readonly fallback: BlkCryptoFallback;
   readonly disks: WorldDisk[] = [];
   readonly regions: Region[] = [];
-  readonly pools: AllocationFaults["pools"];
+  /** Pools that something was taken from, and not all of it given back when last looked. */
+  readonly pools: Set<Pool<unknown>> = new Set();
   /** Fails one allocation in so many while above 0. */
   allocationFaultsOneIn = 0;
   allocationsFailed = 0;
@@ -36,8 +37,6 @@ export class World {
     const shape = random.fork("shape");
     this.#shape = shape;
     const chance = random.fork("allocations");
-    const pools = new AllocationFaults(0);
-    this.pools = pools.pools;
     this.fallback = new BlkCryptoFallback({
       engine,
       slotCount: shape.pick([1, 2, 100]),
@@ -49,7 +48,7 @@ export class World {
       cryptoFallback: this.fallback,
       maxBios: 256,
       failAlloc: (pool) => {
-        pools.failAlloc(pool);
+        this.#notePool(pool);
         if (this.allocationFaultsOneIn === 0 || pool.inUse === 0) return false;
         if (!chance.oneIn(this.allocationFaultsOneIn)) return false;
         this.allocationsFailed++;
@@ -98,6 +97,14 @@ export class World {
     this.allocationFaultsOneIn = 0;
     run();
     this.allocationFaultsOneIn = oneIn;
+  }
+
+  /** Tables come and go, each with pools of its own: full ones are forgotten. */
+  #notePool(pool: Pool<unknown>): void {
+    if (this.pools.has(pool)) return;
+    this.pools.add(pool);
+    if (this.pools.size % 256 !== 0) return;
+    for (const each of this.pools) if (each.inUse === 0) this.pools.delete(each);
   }
 
   #expectNoKeys(): void {

@@ -76,13 +76,14 @@ export class StackDevice implements WorldDisk {
   /** Also the last path may fail. */
   addFault(random: SeededRandom): Promise<void> | null {
     const { paths } = this.#options;
-    if (paths === null) return this.#swap(this.#write(random, true), random.oneIn(2), true);
+    if (paths === null) return this.#pending > 0 ? null : this.#swap(this.#write(random, true), random.oneIn(2), true);
     paths.checker.fail(random.pick(paths.names));
     return null;
   }
 
   liftFaults(): Promise<void> | null {
     this.#options.paths?.checker.reinstateAll();
+    if (!this.#faulty && this.#pending === 0) return null;
     const table = this.#write(this.#options.random, false);
     return this.#change(async () => {
       if (!this.#faulty || !(await this.#load(table))) return;

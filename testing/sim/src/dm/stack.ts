@@ -13,6 +13,9 @@ import { BioTables, encryptingPalette, plainPalettes, type Tables } from "./tabl
 
 const MAX_DEPTH = 4;
 
+/** Sectors of chunks. Small ones cost much, and data units have no place in them. */
+const CHUNKS = [2, 8, 8, 16, 16, 64, 64, 64];
+
 /** A disk at the bottom of a stack. */
 export interface Leaf {
   readonly disk: WorldDisk;
@@ -137,7 +140,7 @@ export class Stack {
     const random = this.#random;
     const runs: Run[] = [];
     for (let left = sectors; left > 0; ) {
-      const wanted = Math.min(left, GRANULE_SECTORS * (1 + random.below(6)));
+      const wanted = Math.min(left, GRANULE_SECTORS * (2 + random.below(8)));
       const run = random.pick(below).take(wanted, random) ?? random.pick(below).take(GRANULE_SECTORS, random);
       if (run === null) continue;
       runs.push(run);
@@ -169,7 +172,7 @@ export class Stack {
       for (const { granules, run } of taken) granules.give(run);
       return null;
     }
-    const chunkSectors = Math.max(random.pick([1, 2, 8, 8, 16, 64]), blockBytes / 512);
+    const chunkSectors = Math.max(random.pick(CHUNKS), blockBytes / 512);
     return new StripedLayout(
       taken.map(({ run }) => ({ ...run, begin: 0 })),
       chunkSectors,

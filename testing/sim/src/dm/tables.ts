@@ -62,7 +62,7 @@ export class BioTables implements Tables {
     for (let begin = 0; begin < layout.sectors; ) {
       const rowsLeft = (layout.sectors - begin) / rowSectors;
       const isFirst = begin === 0 && this.#palette.first[0] !== "linear";
-      if (isFirst || random.oneIn(3)) {
+      if (isFirst || random.oneIn(6)) {
         const end = begin + rowSectors;
         while (begin < end) {
           const chunk = layout.find(begin);
@@ -98,11 +98,12 @@ export class BioTables implements Tables {
   }
 }
 
-/** Cuts a segment into one to four pieces. */
+/** Cuts a segment into one to three pieces. Not more: a flush goes to each, and at each level below again. */
 function cut(segment: Segment, unit: number, random: SeededRandom): Segment[] {
   const { begin, sectors, below, start } = segment;
   const cuts = new Set([0, sectors]);
-  for (let count = random.below(4); count > 0; count--) cuts.add(unit * random.below(Math.ceil(sectors / unit)));
+  for (let count = random.pick([0, 0, 1, 2]); count > 0; count--)
+    cuts.add(unit * random.below(Math.ceil(sectors / unit)));
   const places = [...cuts].sort((one, other) => one - other);
   return places.slice(1).map((end, index) => {
     const from = places[index]!;
