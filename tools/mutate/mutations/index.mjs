@@ -2,8 +2,10 @@ import { blkCore } from "./blk-core.mjs";
 import { blkCryptoFallback } from "./blk-crypto-fallback.mjs";
 import { blkCryptoProfile } from "./blk-crypto-profile.mjs";
 import { blkDrivers } from "./blk-drivers.mjs";
+import { dmLayer } from "./dm-layer.mjs";
 import { nbd } from "./nbd.mjs";
 import { skcipher } from "./skcipher.mjs";
+import { ufshcdEmulator } from "./ufshcd-emulator.mjs";
 
 /**
  * A planted bug.
@@ -28,4 +30,13 @@ export const quickKinds = [
 ];
 
 /** @type {Mutation[]} */
-export const mutations = [...blkCore, ...blkCryptoProfile, ...blkCryptoFallback, ...blkDrivers, ...nbd, ...skcipher];
+export const mutations = [
+  ...blkCore,
+  ...blkCryptoProfile,
+  ...blkCryptoFallback,
+  ...blkDrivers,
+  ...dmLayer,
+  ...nbd,
+  ...skcipher,
+  ...ufshcdEmulator,
+];
