@@ -59,13 +59,8 @@ export const ufshcdEmulator = [
     id: "ufs-partial-data-units",
     kind: "crypto",
     what: "the controller takes an encrypted command that ends within a data unit",
-    file: `${src}/controller/crypto-engine.ts`,
-    edits: [
-      [
-        "    return bytes % slot.dataUnitBytes === 0 ? Ocs.SUCCESS : Ocs.INVALID_CRYPTO_CONFIG;\n",
-        "    return Ocs.SUCCESS;\n",
-      ],
-    ],
+    file: `${src}/controller/task-runner.ts`,
+    edits: [[" && this.task.bytes % this.#keyslot.dataUnitBytes === 0;", ";"]],
   },
   {
     id: "ufs-dun-carry",

@@ -79,12 +79,9 @@ export class CryptoEngine {
     return this.#slots[index];
   }
 
-  /** Whether a command may use slot `index` for `bytes` bytes: an OCS. */
-  check(index: number, bytes: number): Ocs {
-    const slot = this.#slots[index];
-    if (slot === undefined) return Ocs.INVALID_CRYPTO_CONFIG;
-    if (slot.state !== Ocs.SUCCESS) return slot.state;
-    return bytes % slot.dataUnitBytes === 0 ? Ocs.SUCCESS : Ocs.INVALID_CRYPTO_CONFIG;
+  /** Whether a command may use slot `index`: an OCS. */
+  check(index: number): Ocs {
+    return this.#slots[index]?.state ?? Ocs.INVALID_CRYPTO_CONFIG;
   }
 
   /**

@@ -125,10 +125,10 @@ export class TransferDispatch {
     return null;
   }
 
-  #checkCrypto({ runner, utrd }: Transfer): Ocs {
+  #checkCrypto({ utrd }: Transfer): Ocs {
     const enabled = (this.#core.registers.get(Reg.HCE) & Hce.CGE) !== 0;
     if (this.#crypto === null || !enabled) return Ocs.INVALID_CRYPTO_CONFIG;
-    return this.#crypto.check(utrd.cryptoConfigIndex, runner.task.expectedBytes);
+    return this.#crypto.check(utrd.cryptoConfigIndex);
   }
 
   /** Whether a fault ends the command here and now. */

@@ -133,7 +133,7 @@ export class CqhciHost implements Mmio {
     const bytes = task.sectors * SECTOR_BYTES;
     const start = task.sector * SECTOR_BYTES;
     if (start + bytes > this.#options.medium.length) return CqIs.RED;
-    if (task.cryptoEnable && this.#check(bytes) !== Ocs.SUCCESS) return CqIs.ICCE;
+    if (task.cryptoEnable && !this.#isCryptable(bytes)) return CqIs.ICCE;
     const data = new Uint8Array(bytes);
     const onCard = this.#options.medium.subarray(start, start + bytes);
     if (!task.read && !this.#transfer(address, data)) return CqIs.RED;
@@ -141,9 +141,12 @@ export class CqhciHost implements Mmio {
     return task.read && !this.#transfer(address, data) ? CqIs.RED : 0;
   }
 
-  #check(bytes: number): Ocs {
-    const enabled = (this.#get(CqReg.CFG) & CqCfg.CRYPTO_GENERAL_ENABLE) !== 0;
-    return enabled ? this.#crypto.check(this.#task.cryptoConfigIndex, bytes) : Ocs.INVALID_CRYPTO_CONFIG;
+  /** Whether the engine takes the task: whole data units, by a slot that has a key. */
+  #isCryptable(bytes: number): boolean {
+    const { cryptoConfigIndex } = this.#task;
+    if ((this.#get(CqReg.CFG) & CqCfg.CRYPTO_GENERAL_ENABLE) === 0) return false;
+    if (this.#crypto.check(cryptoConfigIndex) !== Ocs.SUCCESS) return false;
+    return bytes % this.#crypto.slot(cryptoConfigIndex)!.dataUnitBytes === 0;
   }
 
   #crypt(source: Uint8Array, target: Uint8Array): boolean {

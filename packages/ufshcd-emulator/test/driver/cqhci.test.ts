@@ -7,6 +7,8 @@ import { CqhciDisk, CqhciHost, ExecutorClock } from "@inlinecrypt/ufshcd-emulato
 import type { UfsEvent } from "@inlinecrypt/ufshcd-emulator/controller";
 import { HostMemory, InterruptLine } from "@inlinecrypt/ufshcd-emulator/driver";
 import { expect, it } from "vitest";
+import { CqIs, CqReg } from "../../src/cqhci/cqhci-layout.js";
+import { buildCryptoConfig } from "../../src/ufshci/index.js";
 import { submit } from "./support/bios.js";
 import { expectSameBytes, keyBytes, makeKey, pattern } from "./support/keys.js";
 import { drive } from "./support/rig.js";
@@ -106,5 +108,22 @@ it("[UFS-27] a slot that lost its key is an error, and no data moves", async () 
   const statuses = await drive(executor, Promise.all([...failing, plain]));
   expect(statuses).toEqual([BlkStatus.IOERR, BlkStatus.IOERR, BlkStatus.OK]);
   expectSameBytes(medium, before);
+  await drive(executor, disk.close());
+});
+
+it("[UFS-27] a task that ends within a data unit of its slot is an error, and no data moves", async () => {
+  const { executor, disk, host, key, medium, writes } = await makeRig();
+  const volume = new Volume(disk.bdev, { key: key(1) });
+  await drive(executor, volume.write(0, pattern(4096)));
+  // Behind the driver's back: the slots' data units are of 8 KiB now.
+  const config = buildCryptoConfig({ dataUnitSize: 16, capIndex: 0, enable: true });
+  for (const slot of [0, 1]) host.write32(0x400 + slot * 0x80 + 16 * 4, config);
+  const before = medium.slice();
+  const cut = submit(disk.bdev, ReqOp.WRITE, 0, pattern(4096, 5), volume);
+  const whole = submit(disk.bdev, ReqOp.WRITE, 8192, pattern(8192, 5), volume);
+  expect(await drive(executor, Promise.all([cut, whole]))).toEqual([BlkStatus.IOERR, BlkStatus.OK]);
+  const acknowledged = writes.filter(([offset]) => offset === CqReg.IS).map(([, value]) => value);
+  expect(acknowledged.some((value) => (value & CqIs.ICCE) !== 0)).toBe(true);
+  expectSameBytes(medium.subarray(0, 8192), before.subarray(0, 8192));
   await drive(executor, disk.close());
 });
