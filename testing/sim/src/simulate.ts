@@ -1,6 +1,7 @@
 import { expectAtRest, runUntilSettled, SeededRandom } from "@inlinecrypt/blk-sim";
 import type { SkcipherEngine } from "@inlinecrypt/skcipher";
 import { Chaos, type ChaosCounts } from "./chaos.js";
+import type { StackCounts } from "./dm/stack-device.js";
 import { Load } from "./load.js";
 import { compareWithReference } from "./reference.js";
 import { Violation } from "./violation.js";
@@ -16,7 +17,7 @@ export interface SimulationOptions {
   kind?: WorldKind;
 }
 
-export interface SimulationResult extends ChaosCounts {
+export interface SimulationResult extends ChaosCounts, StackCounts {
   seed: number | string;
   /** I/O that ended, and how much of it not well. */
   ios: number;
@@ -60,7 +61,7 @@ export async function simulate({ seed, ios, engine, kind = "any" }: SimulationOp
     pools: world.pools,
     profiles: [world.fallback, ...world.disks.flatMap(({ profiles }) => profiles)],
   });
-  return { seed, ios: load.ended, failed: load.failed, unitsCompared, ...chaos.counts };
+  return { seed, ios: load.ended, failed: load.failed, unitsCompared, ...chaos.counts, ...world.stackCounts };
 }
 
 /** Cheap enough for every step. */

@@ -4,6 +4,7 @@ import { BlkCryptoFallback } from "@inlinecrypt/blk-crypto-fallback";
 import type { SeededRandom } from "@inlinecrypt/blk-sim";
 import type { SkcipherEngine } from "@inlinecrypt/skcipher";
 import { type Leaf, Stack } from "./dm/stack.js";
+import type { StackCounts } from "./dm/stack-device.js";
 import { Region } from "./region.js";
 import { newSimDisk } from "./sim-world-disk.js";
 import { newUfsDisks } from "./ufs-world-disk.js";
@@ -28,6 +29,7 @@ export class World {
   /** Fails one allocation in so many while above 0. */
   allocationFaultsOneIn = 0;
   allocationsFailed = 0;
+  readonly stackCounts: StackCounts = { tableSwaps: 0, tablesRefused: 0, suspends: 0, pathFailures: 0, moves: 0 };
   readonly #shape: SeededRandom;
   /** Disks with a driver of their own, which recovers and sleeps in promises. */
   #hasDriver = false;
@@ -141,7 +143,14 @@ export class World {
     const isUfs = random.oneIn(6);
     const mayMove = !isUfs && random.oneIn(2);
     const leaves = isUfs ? await this.#newUfsLeaves(random, engine) : this.#newSimLeaves(random, engine, mayMove);
-    const stack = await Stack.create({ layer: this.layer, engine, random: random.fork("stack"), leaves, mayMove });
+    const stack = await Stack.create({
+      layer: this.layer,
+      engine,
+      random: random.fork("stack"),
+      leaves,
+      mayMove,
+      counts: this.stackCounts,
+    });
     this.disks.push(...leaves.map(({ disk }) => disk), ...stack.devices);
     this.#addRegions(stack.top, random);
   }

@@ -14,23 +14,27 @@ export interface Move {
 
 /** Finds a segment, and space for it that is as plain as where it lies. Null: nothing can move. */
 export function planMove(layout: Layout, space: readonly Granules[], random: SeededRandom): Move | null {
-  if (!(layout instanceof LinearLayout) || space.length === 0) return null;
-  const from = random.pick(layout.segments);
-  const granules = random.pick(space);
-  const to = granules.take(from.sectors, random);
-  if (to === null) return null;
-  if (!allowPlaintext(from, to)) {
-    granules.give(to);
-    return null;
+  if (!(layout instanceof LinearLayout)) return null;
+  for (const from of random.shuffle([...layout.segments])) {
+    for (const granules of random.shuffle([...space])) {
+      const to = granules.take(from.sectors, random);
+      if (to === null) continue;
+      if (allowPlaintext(from, to)) return moveTo(layout, from, to, granules, space);
+      granules.give(to);
+    }
   }
+  return null;
+}
+
+function moveTo(layout: LinearLayout, from: Segment, to: Run, granules: Granules, space: readonly Granules[]): Move {
   const moved = layout.segments.map((segment) => (segment === from ? { ...from, ...to } : segment));
   return {
     from,
     to,
     layout: new LinearLayout(moved),
     end(done) {
-      if (!done) return granules.give(to);
-      space.find(({ below }) => below === from.below)!.give(from);
+      if (done) space.find(({ below }) => below === from.below)!.give(from);
+      else granules.give(to);
     },
   };
 }

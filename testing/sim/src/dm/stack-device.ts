@@ -11,6 +11,17 @@ import { type Move, planMove } from "./move.js";
 import type { PathChecker } from "./path-checker.js";
 import type { Tables } from "./tables.js";
 
+/** What has happened to mapped devices. */
+export interface StackCounts {
+  tableSwaps: number;
+  /** Tables that could encrypt less than the device has promised. */
+  tablesRefused: number;
+  suspends: number;
+  pathFailures: number;
+  /** Segments that lie elsewhere since. */
+  moves: number;
+}
+
 export interface StackDeviceOptions {
   readonly device: MappedDevice;
   readonly layout: Layout;
@@ -27,6 +38,8 @@ export interface StackDeviceOptions {
   readonly bios: BioSet;
   /** Power cuts of all disks so far. */
   readonly powerCuts: () => number;
+  /** Counted on, by all devices of a stack. */
+  readonly counts: StackCounts;
 }
 
 /**
@@ -77,7 +90,7 @@ export class StackDevice implements WorldDisk {
   addFault(random: SeededRandom): Promise<void> | null {
     const { paths } = this.#options;
     if (paths === null) return this.#pending > 0 ? null : this.#swap(this.#write(random, true), random.oneIn(2), true);
-    paths.checker.fail(random.pick(paths.names));
+    this.#failPath(random, 0);
     return null;
   }
 
@@ -94,14 +107,16 @@ export class StackDevice implements WorldDisk {
 
   reconfigure(random: SeededRandom): Promise<void> | null {
     if (this.#pending > 0 || this.#held) return null;
+    const { paths } = this.#options;
     const noflush = random.oneIn(2);
     const table = this.#write(random, false);
-    switch (random.below(5)) {
+    switch (random.below(6)) {
       case 0:
         return this.#hold(random.oneIn(2) ? table : null, noflush);
       case 1:
-        return this.#failPath(random) ?? this.#move(random, noflush);
       case 2:
+        return paths === null ? this.#move(random, noflush) : this.#failPath(random, 1);
+      case 3:
         return this.#loadAndDrop(table);
       default:
         return this.#swap(table, noflush, false);
@@ -134,6 +149,7 @@ export class StackDevice implements WorldDisk {
     return this.#change(async () => {
       if (!(await this.#load(table))) return;
       await this.#device.resume({ noflush });
+      this.#options.counts.tableSwaps++;
       this.#faulty = faulty;
     });
   }
@@ -151,10 +167,12 @@ export class StackDevice implements WorldDisk {
     });
   }
 
-  /** I/O goes on as long as one path lives. */
-  #failPath(random: SeededRandom): null {
-    const { paths } = this.#options;
-    if (paths !== null && paths.checker.alive > 1) paths.checker.fail(random.pick(paths.names));
+  /** Unless so many or fewer live: while one does, no I/O may fail. */
+  #failPath(random: SeededRandom, leave: number): null {
+    const { paths, counts } = this.#options;
+    if (paths === null || paths.checker.alive <= leave) return null;
+    counts.pathFailures++;
+    paths.checker.fail(random.pick(paths.names));
     return null;
   }
 
@@ -171,7 +189,9 @@ export class StackDevice implements WorldDisk {
       else if (loaded) await this.#device.clear();
       move.end(moved);
       await this.#device.resume();
-      if (moved) this.#faulty = false;
+      if (!moved) return;
+      this.#options.counts.moves++;
+      this.#faulty = false;
     });
   }
 
@@ -190,8 +210,9 @@ export class StackDevice implements WorldDisk {
       await this.#device.load(table);
       return true;
     } catch (error) {
-      if ((error as Error).message.includes("can encrypt less")) return false;
-      throw error;
+      if (!(error as Error).message.includes("can encrypt less")) throw error;
+      this.#options.counts.tablesRefused++;
+      return false;
     }
   }
 
@@ -199,6 +220,7 @@ export class StackDevice implements WorldDisk {
   async #suspend(noflush: boolean): Promise<boolean> {
     try {
       await this.#device.suspend({ noflush });
+      this.#options.counts.suspends++;
       return true;
     } catch (error) {
       if ((error as { code?: string }).code === "EINTR") return false;

@@ -8,7 +8,7 @@ import { GRANULE_SECTORS, Granules, type Run } from "./granules.js";
 import { type Layout, LinearLayout, StripedLayout } from "./layout.js";
 import { MultipathTables } from "./multipath-tables.js";
 import { PathChecker } from "./path-checker.js";
-import { StackDevice } from "./stack-device.js";
+import { type StackCounts, StackDevice } from "./stack-device.js";
 import { BioTables, encryptingPalette, plainPalettes, type Tables } from "./tables.js";
 
 const MAX_DEPTH = 4;
@@ -30,6 +30,7 @@ export interface StackOptions {
   readonly leaves: readonly Leaf[];
   /** Data may move from one leaf to another: they are alike. */
   readonly mayMove: boolean;
+  readonly counts: StackCounts;
 }
 
 /** What a new device is made of, beside its tables. */
@@ -204,6 +205,7 @@ export class Stack {
       random,
       paths,
       bios: this.#bios,
+      counts: this.#options.counts,
       powerCuts: () => leaves.reduce((sum, { disk }) => sum + (disk.power?.cuts ?? 0), 0),
     });
     this.devices.push(stackDevice);
