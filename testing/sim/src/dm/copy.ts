@@ -24,7 +24,7 @@ function submit(
   sector: number,
   data: Uint8Array | null,
 ): Promise<boolean> {
-  // One at a time: the first of a pool is always to be had.
+  // The first of a pool is always to be had, and nobody else takes of this one.
   const bio = bios.tryAlloc(bdev, opf)!;
   bio.sector = sector;
   if (data !== null) bio.addBuffer(data);

@@ -1,8 +1,9 @@
-import type { BioSet, GenDisk, RequestQueue } from "@inlinecrypt/blk-core";
+import { type BioSet, type GenDisk, type RequestQueue, SECTOR_BYTES } from "@inlinecrypt/blk-core";
 import type { BlkCryptoProfile } from "@inlinecrypt/blk-crypto-profile";
 import type { SeededRandom } from "@inlinecrypt/blk-sim";
 import type { MappedDevice } from "@inlinecrypt/dm-layer";
 import { type DiskEncryption, SectorEncryption } from "../sector-encryption.js";
+import { Violation } from "../violation.js";
 import type { Place, WorldDisk } from "../world-disk.js";
 import { copySectors } from "./copy.js";
 import type { Granules } from "./granules.js";
@@ -10,6 +11,9 @@ import type { Layout } from "./layout.js";
 import { type Move, planMove } from "./move.js";
 import type { PathChecker } from "./path-checker.js";
 import type { Tables } from "./tables.js";
+
+/** The largest data unit of any world. */
+const DATA_UNIT_SECTORS = 4096 / SECTOR_BYTES;
 
 /** What has happened to mapped devices. */
 export interface StackCounts {
@@ -34,7 +38,7 @@ export interface StackDeviceOptions {
   readonly paths: { readonly names: readonly string[]; readonly checker: PathChecker } | null;
   /** Where its data may be moved to; none when it stays. */
   readonly space: readonly Granules[];
-  /** What data is copied with. */
+  /** What data is copied with, one bio at a time. */
   readonly bios: BioSet;
   /** Power cuts of all disks so far. */
   readonly powerCuts: () => number;
@@ -74,6 +78,10 @@ export class StackDevice implements WorldDisk {
     return this.#options.blockBytes;
   }
 
+  get #blockSectors(): number {
+    return this.#options.blockBytes / SECTOR_BYTES;
+  }
+
   get isHeld(): boolean {
     return this.#held;
   }
@@ -95,11 +103,17 @@ export class StackDevice implements WorldDisk {
   }
 
   liftFaults(): Promise<void> | null {
-    this.#options.paths?.checker.reinstateAll();
+    const { paths, tables, random } = this.#options;
+    paths?.checker.reinstateAll();
     if (!this.#faulty && this.#pending === 0) return null;
-    const table = this.#write(this.#options.random, false);
+    const table = tables.write(this.#layout, random, {
+      faulty: false,
+      cutSectors: Math.max(this.#blockSectors, DATA_UNIT_SECTORS),
+    });
     return this.#change(async () => {
-      if (!this.#faulty || !(await this.#load(table))) return;
+      if (!this.#faulty) return;
+      if (!(await this.#load(table)))
+        throw new Violation(`${this.gendisk.name} refuses a table that cuts no data unit`);
       await this.#device.resume();
       this.#faulty = false;
     });
@@ -137,12 +151,11 @@ export class StackDevice implements WorldDisk {
     await this.#device.remove();
   }
 
+  /** Cuts inside of data units cost a device its encryption. One that has promised it refuses them. */
   #write(random: SeededRandom, faulty: boolean, layout = this.#layout): string {
-    const { tables, blockBytes } = this.#options;
-    const blockSectors = blockBytes / 512;
-    // Cuts inside of data units cost a device its encryption. One that has promised it refuses them.
-    const cutSectors = random.oneIn(4) ? blockSectors : Math.max(blockSectors, 8);
-    return tables.write(layout, random, { faulty, cutSectors });
+    const blockSectors = this.#blockSectors;
+    const cutSectors = random.oneIn(4) ? blockSectors : Math.max(blockSectors, DATA_UNIT_SECTORS);
+    return this.#options.tables.write(layout, random, { faulty, cutSectors });
   }
 
   #swap(table: string, noflush: boolean, faulty: boolean): Promise<void> {

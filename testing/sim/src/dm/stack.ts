@@ -1,4 +1,4 @@
-import type { BioSet, BlockLayer } from "@inlinecrypt/blk-core";
+import type { BlockLayer } from "@inlinecrypt/blk-core";
 import type { SeededRandom } from "@inlinecrypt/blk-sim";
 import { DeviceMapper } from "@inlinecrypt/dm-layer";
 import type { SkcipherEngine } from "@inlinecrypt/skcipher";
@@ -50,14 +50,12 @@ export class Stack {
   readonly #options: StackOptions;
   readonly #random: SeededRandom;
   readonly #dm: DeviceMapper;
-  readonly #bios: BioSet;
 
   private constructor(options: StackOptions) {
     const { layer, engine, random, leaves } = options;
     const gendisks = leaves.flatMap(({ disk }) => disk.queues.map((queue) => queue.disk!));
     this.#options = options;
     this.#random = random;
-    this.#bios = layer.newBioSet("copy", 64);
     this.#dm = new DeviceMapper({
       layer,
       device: (name) => gendisks.find((disk) => disk.name === name)?.part0 ?? null,
@@ -204,7 +202,7 @@ export class Stack {
       device,
       random,
       paths,
-      bios: this.#bios,
+      bios: layer.newBioSet(`${name} copy`, 1),
       counts: this.#options.counts,
       powerCuts: () => leaves.reduce((sum, { disk }) => sum + (disk.power?.cuts ?? 0), 0),
     });
