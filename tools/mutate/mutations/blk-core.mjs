@@ -385,4 +385,11 @@ export const blkCore = [
     file: `${src}/volume.ts`,
     edits: [["    copyDun(this.#scratchDun, this.#firstDun);\n", "    this.#scratchDun.fill(0);\n"]],
   },
+  {
+    id: "io-opt-without-bound",
+    kind: "status",
+    what: "optimal sizes that have nothing in common stack to one that no device takes",
+    file: `${src}/stack-limits.ts`,
+    edits: [["  if (ioOptBytes > MAX_IO_OPT_BYTES) ioOptBytes = 0;\n", ""]],
+  },
 ];

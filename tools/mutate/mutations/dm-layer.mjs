@@ -197,4 +197,18 @@ export const dmLayer = [
       ["some(({ by, on }) => by === from && this.#reaches(on, to))", "some(({ by, on }) => by === from && on === to)"],
     ],
   },
+  {
+    id: "dm-inlinecrypt-shares-fallback",
+    kind: "waiting",
+    what: "an inlinecrypt target encrypts with the block layer's fallback, which what waits for it may hold",
+    file: `${src}/targets/inlinecrypt.ts`,
+    edits: [["layer.cryptoFallback.nested?.() ?? layer.cryptoFallback", "layer.cryptoFallback"]],
+  },
+  {
+    id: "dm-inlinecrypt-without-context",
+    kind: "data",
+    what: "I/O for which there is no context goes down as plaintext",
+    file: `${src}/targets/inlinecrypt.ts`,
+    edits: [["    if (!this.#attachContext(bio)) return this.#wait(io);\n", "    this.#attachContext(bio);\n"]],
+  },
 ];

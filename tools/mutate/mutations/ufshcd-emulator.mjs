@@ -92,4 +92,11 @@ export const ufshcdEmulator = [
       ["    this.#mmio.write32(Reg.UTRLDBR, slots);\n", "    this.#mmio.write32(Reg.UTRLDBR, slots & -slots);\n"],
     ],
   },
+  {
+    id: "ufs-sleeps-before-refused",
+    kind: "waiting",
+    what: "a device woken for requests it refused sleeps again before they come",
+    file: `${src}/driver/ufs-pm.ts`,
+    edits: [["    else if (this.#refused) this.#waitForRefused();\n", ""]],
+  },
 ];
