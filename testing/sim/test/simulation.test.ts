@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import type { Skcipher, SkcipherEngine } from "@inlinecrypt/skcipher";
 import { createNodeEngine } from "@inlinecrypt/skcipher/node";
 import { describe, expect, it } from "vitest";
-import { simulate } from "../src/simulate.js";
+import { type SimulationResult, simulate } from "../src/simulate.js";
 
 const FIXED_SEEDS = 24;
 const IOS = 1500;
@@ -52,6 +52,22 @@ describe("whole stacks under random load, faults, power cuts and key changes", (
   it("a seed replays the same run", async () => {
     const run = (): Promise<unknown> => simulate({ seed: 7, ios: IOS, engine: createNodeEngine() });
     expect(await run()).toEqual(await run());
+  });
+});
+
+describe("stacks of mapped devices under random load", () => {
+  it.each<[number, ...(keyof SimulationResult)[]]>([
+    [5, "tableSwaps", "suspends", "powerCuts"],
+    [8, "pathFailures", "moves", "failed"],
+    [9, "tableSwaps", "suspends", "moves"],
+    [16, "tablesRefused", "keyChanges"],
+    [20, "pathFailures", "suspends"],
+    [25, "pathFailures", "powerCuts"],
+    [32, "tableSwaps", "powerCuts", "moves"],
+    [34, "pathFailures", "allocationsFailed"],
+  ])("seed %i", async (seed, ...expected) => {
+    const result = await simulate({ seed, ios: IOS, engine: createNodeEngine(), kind: "dm" });
+    for (const what of expected) expect(result[what], what).toBeGreaterThan(0);
   });
 });
 
