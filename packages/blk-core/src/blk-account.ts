@@ -5,8 +5,7 @@ import type { BlockDevice } from "./block-device.js";
 export function accountStart(rq: BlkRequest, bdev: BlockDevice): void {
   if (!rq.queue.limits.ioStats) return;
   rq.part = bdev;
-  rq.startMs = rq.queue.layer.nowMs;
-  bdev.stats.start(rq.opf, rq.startMs);
+  bdev.stats.start(rq.opf, rq);
 }
 
 /** Its first `sectors` are done. @context hot. @kernel block/blk-mq.c: blk_account_io_completion */
@@ -19,7 +18,7 @@ export function accountDone(rq: BlkRequest): void {
   const part = rq.part;
   if (part === null) return;
   rq.part = null;
-  part.stats.done(rq.opf, rq.startMs, rq.queue.layer.nowMs);
+  part.stats.done(rq.opf, rq);
 }
 
 /** A bio joins it. @context hot. @kernel block/blk-merge.c: blk_account_io_merge_bio */
@@ -37,6 +36,6 @@ export function accountMergeRequest(rq: BlkRequest, next: BlkRequest): void {
 
 /** A flush that started at `rq.startMs` ends. @kernel block/blk-flush.c: blk_account_io_flush */
 export function accountFlush(rq: BlkRequest): void {
-  const { disk, limits, layer } = rq.queue;
-  if (disk !== null && limits.ioStats) disk.part0.stats.flushed(rq.startMs, layer.nowMs);
+  const { disk, limits } = rq.queue;
+  if (disk !== null && limits.ioStats) disk.part0.stats.flushed(rq);
 }

@@ -104,9 +104,15 @@ export class FlushMachine {
     rq.hctx = first.hctx;
     rq.state = RequestState.IDLE;
     rq.onEnd = this.#onFlushEnd;
-    rq.startMs = this.#queue.layer.nowMs;
+    this.#noteStart(rq);
     this.#queue.insertBypass(rq);
     this.#queue.run();
+  }
+
+  #noteStart(rq: BlkRequest): void {
+    const { ioClock } = this.#queue.layer;
+    ioClock.refresh();
+    rq.startMs = ioClock.ms;
   }
 
   /** @kernel block/blk-flush.c: flush_end_io */

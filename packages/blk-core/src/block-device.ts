@@ -63,7 +63,7 @@ export class BlockDevice {
 
   /** The device's /proc/diskstats fields now. Bio-based drivers count only what they count themselves. */
   stat(): DiskStatsSnapshot {
-    return this.stats.snapshot(this.queue.layer.executor.nowMs());
+    return this.stats.snapshot();
   }
 
   /**

@@ -7,6 +7,7 @@ import { BlkPlug } from "./blk-plug.js";
 import type { BlockDevice } from "./block-device.js";
 import { BlkBug } from "./errors.js";
 import type { Executor } from "./executor.js";
+import { IoClock } from "./io-clock.js";
 import { BIO_CHUNK_BYTES } from "./limits.js";
 import { opIsFlush, opIsWrite, opOf, ReqFlag, ReqOp } from "./opf.js";
 import type { FailAlloc, Pool } from "./pool.js";
@@ -48,6 +49,8 @@ export class BlockLayer {
   readonly cryptoFallback: CryptoFallback;
   readonly tracer: Tracer | null;
   readonly tracepoints: BlockTracepoints = new BlockTracepoints();
+  /** For statistics. */
+  readonly ioClock: IoClock;
   /** For whoever makes pools of this layer's objects. */
   readonly failAlloc: FailAlloc | null;
   /** All contexts of this layer's bios. */
@@ -61,12 +64,11 @@ export class BlockLayer {
   #firstPending: Bio | null = null;
   #lastPending: Bio | null = null;
   #submitting = false;
-  /** What the clock said when it was first read in this submission or plug; NaN before, and outside. */
-  #cachedNowMs = Number.NaN;
 
   constructor(options: BlockLayerOptions) {
     const maxBios = options.maxBios ?? 1024;
     this.executor = options.executor;
+    this.ioClock = new IoClock(options.executor);
     this.cryptoFallback = options.cryptoFallback ?? noCryptoFallback;
     this.tracer = options.tracer ?? null;
     this.failAlloc = options.failAlloc ?? null;
@@ -139,16 +141,6 @@ export class BlockLayer {
     return this.#submitting;
   }
 
-  /**
-   * The executor's clock, read once per submission or plug: for statistics, where reading it for every bio costs more
-   * than it tells.
-   *
-   * @kernel block/blk.h: blk_time_get_ns
-   */
-  get nowMs(): number {
-    return Number.isNaN(this.#cachedNowMs) ? this.#readClock() : this.#cachedNowMs;
-  }
-
   /** The plug that collects requests now, or null. */
   get currentPlug(): BlkPlug | null {
     return this.#plug.depth > 0 ? this.#plug : null;
@@ -162,6 +154,7 @@ export class BlockLayer {
    */
   startPlug(): void {
     this.#plug.depth++;
+    this.ioClock.hold();
   }
 
   /** @kernel block/blk-core.c: blk_finish_plug */
@@ -170,7 +163,7 @@ export class BlockLayer {
     this.#plug.depth--;
     if (this.#plug.depth > 0) return;
     this.#plug.flush(true);
-    if (!this.#submitting) this.#cachedNowMs = Number.NaN;
+    if (!this.#submitting) this.ioClock.release();
   }
 
   /** Sends the plugged requests on; what a submitter does before it waits. @kernel block/blk-core.c: blk_flush_plug */
@@ -188,6 +181,7 @@ export class BlockLayer {
   /** Nested submissions append to the list this drains: any depth of stacking, no recursion. */
   #drainPending(): void {
     this.#submitting = true;
+    this.ioClock.hold();
     try {
       for (let bio = this.#firstPending; bio !== null; bio = this.#firstPending) {
         this.#firstPending = bio.next;
@@ -197,14 +191,8 @@ export class BlockLayer {
       }
     } finally {
       this.#submitting = false;
-      if (this.#plug.depth === 0) this.#cachedNowMs = Number.NaN;
+      if (this.#plug.depth === 0) this.ioClock.release();
     }
-  }
-
-  #readClock(): number {
-    const nowMs = this.executor.nowMs();
-    if (this.#submitting || this.#plug.depth > 0) this.#cachedNowMs = nowMs;
-    return nowMs;
   }
 }
 

@@ -1,3 +1,4 @@
+import type { IoClock } from "./io-clock.js";
 import { opIsWrite, opOf, ReqOp } from "./opf.js";
 
 /** What is counted together for one kind of operation. @kernel include/linux/part_stat.h: disk_stats */
@@ -6,6 +7,12 @@ class IoCounts {
   merges = 0;
   sectors = 0;
   ms = 0;
+}
+
+/** Something that takes time, from `start` on. */
+export interface TimedIo {
+  /** Set by `start`. */
+  startMs: number;
 }
 
 /**
@@ -44,6 +51,7 @@ export interface DiskStatsSnapshot {
  * @kernel include/linux/part_stat.h; block/blk-core.c: update_io_ticks
  */
 export class DiskStats {
+  readonly #clock: IoClock;
   readonly #disk: DiskStats | null;
   readonly #reads = new IoCounts();
   readonly #writes = new IoCounts();
@@ -57,7 +65,8 @@ export class DiskStats {
   #stampMs = 0;
 
   /** @param disk the counters of the disk this is a partition of; null for a disk. */
-  constructor(disk: DiskStats | null) {
+  constructor(clock: IoClock, disk: DiskStats | null) {
+    this.#clock = clock;
     this.#disk = disk;
   }
 
@@ -70,21 +79,22 @@ export class DiskStats {
     return this.#inFlightWrites;
   }
 
-  /** A request starts. @context hot. @kernel block/blk-mq.c: blk_account_io_start */
-  start(opf: number, nowMs: number): void {
-    this.#tick(nowMs, false);
+  /** A request starts, now. @context hot. @kernel block/blk-mq.c: blk_account_io_start */
+  start(opf: number, io: TimedIo): void {
+    this.#tick(false);
+    io.startMs = this.#clock.ms;
     this.#addInFlight(opf, 1);
-    if (this.#disk !== null) this.#disk.start(opf, nowMs);
+    if (this.#disk !== null) this.#disk.start(opf, io);
   }
 
-  /** A request that started at `startMs` is done. @context hot. @kernel block/blk-mq.c: blk_account_io_done */
-  done(opf: number, startMs: number, nowMs: number): void {
+  /** A request is done. @context hot. @kernel block/blk-mq.c: blk_account_io_done */
+  done(opf: number, io: TimedIo): void {
     const counts = this.#countsOf(opf);
-    this.#tick(nowMs, true);
+    this.#tick(true);
     counts.ios++;
-    counts.ms += nowMs - startMs;
+    counts.ms += this.#clock.ms - io.startMs;
     this.#addInFlight(opf, -1);
-    if (this.#disk !== null) this.#disk.done(opf, startMs, nowMs);
+    if (this.#disk !== null) this.#disk.done(opf, io);
   }
 
   /** Part of a request has moved. @context hot. @kernel block/blk-mq.c: blk_account_io_completion */
@@ -107,15 +117,16 @@ export class DiskStats {
   }
 
   /** The disk has been flushed. @kernel block/blk-flush.c: blk_account_io_flush */
-  flushed(startMs: number, nowMs: number): void {
+  flushed(io: TimedIo): void {
+    this.#clock.refresh();
     this.#flushes.ios++;
-    this.#flushes.ms += nowMs - startMs;
+    this.#flushes.ms += this.#clock.ms - io.startMs;
   }
 
-  /** All counters, as of `nowMs`. @kernel block/genhd.c: diskstats_show */
-  snapshot(nowMs: number): DiskStatsSnapshot {
+  /** All counters, as of now. @kernel block/genhd.c: diskstats_show */
+  snapshot(): DiskStatsSnapshot {
     const inFlight = this.#inFlightReads + this.#inFlightWrites;
-    if (inFlight > 0) this.#tick(nowMs, true);
+    if (inFlight > 0) this.#tick(true);
     const [reads, writes, discards, flushes] = [this.#reads, this.#writes, this.#discards, this.#flushes];
     return {
       readIos: reads.ios,
@@ -150,11 +161,12 @@ export class DiskStats {
   }
 
   /** Time counts from one event to the next if something was in flight between them; at an `end` something was. */
-  #tick(nowMs: number, end: boolean): void {
-    const sinceMs = nowMs - this.#stampMs;
+  #tick(end: boolean): void {
+    this.#clock.refresh();
+    const sinceMs = this.#clock.ms - this.#stampMs;
     if (sinceMs <= 0) return;
     if (end || this.#inFlightReads + this.#inFlightWrites > 0) this.#ioTicksMs += sinceMs;
-    this.#stampMs = nowMs;
+    this.#stampMs = this.#clock.ms;
   }
 }
 

@@ -36,7 +36,14 @@ export class GenDisk {
     this.name = options.name;
     this.queue = options.queue;
     const readOnly = options.readOnly ?? false;
-    this.part0 = new BlockDevice(this, options.name, 0, options.sectorCount, readOnly, new DiskStats(null));
+    this.part0 = new BlockDevice(
+      this,
+      options.name,
+      0,
+      options.sectorCount,
+      readOnly,
+      new DiskStats(options.queue.layer.ioClock, null),
+    );
     this.cryptoSysfs = this.queue.cryptoProfile.sysfsFiles?.() ?? null;
     this.queue.disk = this;
   }
@@ -54,7 +61,7 @@ export class GenDisk {
         `sectors ${startSector} to ${startSector + sectorCount} lie outside ${this.name}`,
       );
     }
-    const stats = new DiskStats(this.part0.stats);
+    const stats = new DiskStats(this.queue.layer.ioClock, this.part0.stats);
     return new BlockDevice(this, name, startSector, sectorCount, this.part0.readOnly, stats);
   }
 

@@ -34,7 +34,7 @@ export { EhAction } from "./blk-timeout.js";
 export { BlockDevice, type WriteOptions } from "./block-device.js";
 export { submitBioWait } from "./block-device-io.js";
 export { BlockLayer, type BlockLayerOptions, type Tracer } from "./block-layer.js";
-export { DiskStats, type DiskStatsSnapshot, formatDiskStats } from "./disk-stats.js";
+export { DiskStats, type DiskStatsSnapshot, formatDiskStats, type TimedIo } from "./disk-stats.js";
 export {
   copyDun,
   DUN_LIMBS,
@@ -51,6 +51,7 @@ export { BlkBug, BlkError, Errno, type ErrnoCode } from "./errors.js";
 export { type Executor, Timer, WorkItem } from "./executor.js";
 export { GenDisk, type GenDiskOptions } from "./gendisk.js";
 export { HostExecutor } from "./host-executor.js";
+export { IoClock } from "./io-clock.js";
 export {
   BIO_CHUNK_BYTES,
   defaultLimits,

@@ -185,8 +185,7 @@ export class DmBioMapper implements DmMapper, DmIoOwner, DmRemapOwner {
     this.#inFlight.start();
     if (this.queue.limits.ioStats) {
       remap.part = bdev;
-      remap.startMs = this.#layer.nowMs;
-      bdev!.stats.start(bio.opf, remap.startMs);
+      bdev!.stats.start(bio.opf, remap);
     }
     target.remap!(bio);
     this.#layer.tracepoints.blockBioRemap.emit?.(bio, bdev!, sector);
@@ -247,8 +246,7 @@ export class DmBioMapper implements DmMapper, DmIoOwner, DmRemapOwner {
     this.#inFlight.start();
     if (this.queue.limits.ioStats) {
       dmIo.part = bio.bdev;
-      dmIo.startMs = this.#layer.nowMs;
-      bio.bdev!.stats.start(bio.opf, dmIo.startMs);
+      bio.bdev!.stats.start(bio.opf, dmIo);
     }
     return dmIo;
   }
@@ -337,7 +335,7 @@ export class DmBioMapper implements DmMapper, DmIoOwner, DmRemapOwner {
     if (part === null) return;
     io.part = null;
     part.stats.moved(opf, io.sectors);
-    part.stats.done(opf, io.startMs, this.#layer.nowMs);
+    part.stats.done(opf, io);
   }
 
   /** The first clone's place is also that of the whole, and stays until all have ended. */
