@@ -98,18 +98,22 @@ export class BlkMqHwCtx {
     }
     const last = this.dispatch.first === null && !elevator.hasWork(this);
     const status = this.#start(rq, last);
-    if (status === BlkStatus.OK) {
-      this.#uncommitted = !last;
-    } else if (status === BlkStatus.RESOURCE || status === BlkStatus.DEV_RESOURCE) {
-      this.#queue.layer.tracepoints.blockRqRequeue.emit?.(rq);
-      this.dispatch.prepend(rq);
-      this.#takeBack(rq);
-      this.#queue.layer.executor.addTimer(this.#resourceTimer, RESOURCE_DELAY_MS);
-      return false;
-    } else {
-      rq.complete(status);
-    }
+    if (status !== BlkStatus.OK) return this.#refused(rq, status);
+    this.#uncommitted = !last;
     return true;
+  }
+
+  /** False when the driver lacks something now; with any other status the request has ended. */
+  #refused(rq: BlkRequest, status: BlkStatus): boolean {
+    if (status !== BlkStatus.RESOURCE && status !== BlkStatus.DEV_RESOURCE) {
+      rq.complete(status);
+      return true;
+    }
+    this.#queue.layer.tracepoints.blockRqRequeue.emit?.(rq);
+    this.dispatch.prepend(rq);
+    this.#takeBack(rq);
+    this.#queue.layer.executor.addTimer(this.#resourceTimer, RESOURCE_DELAY_MS);
+    return false;
   }
 
   /** The driver owns the request from here on. @kernel block/blk-mq.c: blk_mq_start_request */
@@ -117,7 +121,7 @@ export class BlkMqHwCtx {
     rq.state = RequestState.IN_FLIGHT;
     rq.generation++;
     this.#queue.timeouts.start(rq);
-    blkIntegrityPrepare(rq);
+    if (this.#queue.limits.integrity !== null) blkIntegrityPrepare(rq);
     this.#queue.layer.tracepoints.blockRqIssue.emit?.(rq);
     return this.#queue.ops.queueRq(rq, last);
   }

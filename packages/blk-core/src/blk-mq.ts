@@ -181,7 +181,7 @@ export class BlkMqQueue extends RequestQueue {
    */
   freeRequest(rq: BlkRequest): void {
     const heldKeyslot = rq.cryptKeyslot !== null;
-    rq.putKeyslot();
+    if (heldKeyslot) rq.putKeyslot();
     rq.hctx.putTag(rq);
     rq.hctx.requests.put(rq);
     this.exit();
@@ -264,7 +264,10 @@ export class BlkMqQueue extends RequestQueue {
   }
 
   #hctxFor(bio: Bio): BlkMqHwCtx {
-    const index = this.ops.mapQueue === undefined ? 0 : this.ops.mapQueue(bio);
+    return this.ops.mapQueue === undefined ? this.hctxs[0]! : this.#mappedHctx(this.ops.mapQueue(bio));
+  }
+
+  #mappedHctx(index: number): BlkMqHwCtx {
     const hctx = this.hctxs[index];
     if (hctx === undefined) throw new BlkBug(`a bio is mapped to hardware queue ${index} of ${this.hctxs.length}`);
     return hctx;

@@ -177,29 +177,39 @@ export class BlkRequest {
     if (bytes > this.bytes) throw new BlkBug(`${bytes} bytes of a request of ${this.bytes} complete`);
     this.queue.layer.tracepoints.blockRqComplete.emit?.(this, status, bytes);
     accountCompletion(this, bytes >>> SECTOR_SHIFT);
-    if (status === BlkStatus.OK) blkIntegrityComplete(this, bytes);
-    if (bytes === this.bytes) this.putKeyslot();
-    else if (this.cryptCtx !== null) this.cryptCtx.advance(bytes);
+    if (this.queue.limits.integrity !== null && status === BlkStatus.OK) blkIntegrityComplete(this, bytes);
+    if (bytes < this.bytes) return this.#updatePart(status, bytes);
+    this.putKeyslot();
+    this.sector += bytes >>> SECTOR_SHIFT;
+    this.bytes = 0;
+    for (let bio = this.bio; bio !== null; bio = this.bio) this.#endBio(bio, status);
+    return false;
+  }
+
+  #updatePart(status: BlkStatus, bytes: number): true {
+    if (this.cryptCtx !== null) this.cryptCtx.advance(bytes);
     this.sector += bytes >>> SECTOR_SHIFT;
     this.bytes -= bytes;
     let left = bytes;
-    for (let bio = this.bio; bio !== null && (left > 0 || this.bytes === 0); bio = this.bio) {
-      const done = Math.min(left, bio.bytes);
-      left -= done;
-      if (done < bio.bytes) {
-        bio.advance(done);
-        if (status !== BlkStatus.OK && bio.status === BlkStatus.OK) bio.status = status;
-        break;
-      }
-      this.bio = bio.next;
-      bio.next = null;
-      // The request has told of it.
-      bio.traceCompletion = false;
-      // Not `advance`: nobody asks where in its memory, or at which DUN, a bio that has ended would go on.
-      bio.bytes = 0;
-      bio.endIoWith(status);
+    for (let bio = this.bio!; left >= bio.bytes; bio = this.bio!) {
+      left -= bio.bytes;
+      this.#endBio(bio, status);
     }
-    return this.bytes > 0;
+    if (left === 0) return true;
+    this.bio!.advance(left);
+    if (this.bio!.status === BlkStatus.OK) this.bio!.status = status;
+    return true;
+  }
+
+  /** Ends the first bio. */
+  #endBio(bio: Bio, status: BlkStatus): void {
+    this.bio = bio.next;
+    bio.next = null;
+    // The request has told of it.
+    bio.traceCompletion = false;
+    // Not `advance`: nobody asks where in its memory, or at which DUN, a bio that has ended would go on.
+    bio.bytes = 0;
+    bio.endIoWith(status);
   }
 
   /** Forgets everything but what lives as long as the queue. */

@@ -66,6 +66,27 @@ function writeZeroesWithinLimits(bio: Bio, limits: QueueLimits, result: SplitRes
 function dataWithinLimits(bio: Bio, limits: QueueLimits, result: SplitResult): void {
   const dataUnitBytes = bio.cryptCtx === null ? 1 : bio.cryptCtx.key!.dataUnitBytes;
   const memoryAlignMask = Math.max(dataUnitBytes, limits.dmaAlignmentBytes) - 1;
+  if (!isOneSegment(bio, limits)) return segmentsWithinLimits(bio, limits, dataUnitBytes, memoryAlignMask, result);
+  const start = bio.vecs[bio.vecIndex]!.offset + bio.vecDone;
+  if (((start | bio.bytes) & memoryAlignMask) !== 0) return result.set(BlkStatus.INVAL, 0, 0);
+  result.set(BlkStatus.OK, bio.bytes, 1);
+}
+
+/** As most bios are, and as all of it may go down: what there is to it is soon said. */
+function isOneSegment(bio: Bio, limits: QueueLimits): boolean {
+  const vec = bio.vecs[bio.vecIndex]!;
+  const { bytes, vecDone } = bio;
+  if (bytes > vec.bytes - vecDone || bytes > limits.maxSegmentBytes || bytes > limits.maxSectors * SECTOR_BYTES) return false;
+  return vec.offset + vecDone + bytes <= limits.segmentBoundaryBytes;
+}
+
+function segmentsWithinLimits(
+  bio: Bio,
+  limits: QueueLimits,
+  dataUnitBytes: number,
+  memoryAlignMask: number,
+  result: SplitResult,
+): void {
   const maxBytes = limits.maxSectors * SECTOR_BYTES;
   let bytes = 0;
   let segmentCount = 0;

@@ -218,7 +218,7 @@ function prepareForQueue(bio: Bio): BlkStatus {
     if (opOf(bio.opf) !== ReqOp.WRITE) return BlkStatus.IOERR;
     if (!queue.limits.writeCache) bio.opf &= ~(ReqFlag.PREFLUSH | ReqFlag.FUA);
   }
-  return checkOperation(bio);
+  return opOf(bio.opf) <= ReqOp.WRITE ? BlkStatus.OK : checkWithoutData(bio);
 }
 
 function checkRange(bio: Bio, bdev: BlockDevice): BlkStatus {
@@ -241,12 +241,9 @@ function remapPartition(bio: Bio, bdev: BlockDevice): void {
   bdev.queue.layer.tracepoints.blockBioRemap.emit?.(bio, bdev, fromSector);
 }
 
-function checkOperation(bio: Bio): BlkStatus {
+function checkWithoutData(bio: Bio): BlkStatus {
   const limits = bio.bdev!.queue.limits;
   switch (opOf(bio.opf)) {
-    case ReqOp.READ:
-    case ReqOp.WRITE:
-      return BlkStatus.OK;
     case ReqOp.DISCARD:
       return limits.maxDiscardSectors > 0 ? BlkStatus.OK : BlkStatus.NOTSUPP;
     case ReqOp.WRITE_ZEROES:

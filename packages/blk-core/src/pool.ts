@@ -54,13 +54,9 @@ export class Pool<T> {
   /** An object, or null when all are in use. */
   tryGet(): T | null {
     if (this.#failAlloc?.(this) === true) return null;
-    if (this.#freeCount > 0) {
-      this.#freeCount--;
-      return this.#free[this.#freeCount]!;
-    }
-    if (this.#created === this.capacity) return null;
-    this.#created++;
-    return this.#create();
+    if (this.#freeCount === 0) return this.#tryCreate();
+    this.#freeCount--;
+    return this.#free[this.#freeCount]!;
   }
 
   /** Gives an object back and wakes the waiter that has waited longest. */
@@ -68,10 +64,7 @@ export class Pool<T> {
     if (this.#freeCount === this.#created) throw new BlkBug(`pool ${this.name}: more objects came back than went out`);
     this.#free[this.#freeCount] = object;
     this.#freeCount++;
-    const waiter = this.#firstWaiter;
-    if (waiter === null) return;
-    this.#unlinkFirst(waiter);
-    waiter.wake();
+    if (this.#firstWaiter !== null) this.#wake(this.#firstWaiter);
   }
 
   /** Queues a waiter, first come first served; one that waits already keeps its place. */
@@ -83,10 +76,18 @@ export class Pool<T> {
     this.#lastWaiter = waiter;
   }
 
-  #unlinkFirst(waiter: PoolWaiter): void {
+  #tryCreate(): T | null {
+    if (this.#created === this.capacity) return null;
+    this.#created++;
+    return this.#create();
+  }
+
+  /** Takes the first waiter out of the line, and lets it ask again. */
+  #wake(waiter: PoolWaiter): void {
     this.#firstWaiter = waiter.next;
     if (this.#firstWaiter === null) this.#lastWaiter = null;
     waiter.next = null;
     waiter.waiting = false;
+    waiter.wake();
   }
 }

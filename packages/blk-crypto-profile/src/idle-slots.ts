@@ -16,7 +16,10 @@ export class IdleSlots {
 
   /** The slot has just fallen idle: it is the last to be replaced. */
   append(slot: ProfileKeyslot): void {
-    if (slot === this.#last) return;
+    if (slot !== this.#last) this.#append(slot);
+  }
+
+  #append(slot: ProfileKeyslot): void {
     if (slot.prevIdle !== null || slot === this.#first) this.remove(slot);
     slot.prevIdle = this.#last;
     if (this.#last === null) this.#first = slot;

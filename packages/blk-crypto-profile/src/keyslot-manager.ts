@@ -86,7 +86,7 @@ export class KeyslotManager implements HwClient {
     slot.references--;
     if (slot.references > 0) return;
     this.#idle.append(slot);
-    this.#wakeWaiters();
+    if (this.#waiters.first !== null) this.#wakeWaiters();
   }
 
   /** @kernel block/blk-crypto-profile.c: __blk_crypto_evict_key */
