@@ -93,7 +93,7 @@ export class BlockLayer {
   submitBio(bio: Bio): void {
     const ctx = bio.cryptCtx;
     if (ctx === null || !bio.hasData) return this.submitBioNoacct(bio);
-    if (bio.bdev!.queue.cryptoProfile.supports(ctx.key!)) this.#submitPrepared(bio, prepareForQueue(bio));
+    if (bio.bdev!.queue.cryptoProfile.supports(ctx.key!)) this.#submitChecked(bio);
     else if (this.cryptoFallback.prepBio(bio)) this.submitBioNoacct(bio);
   }
 
@@ -106,13 +106,16 @@ export class BlockLayer {
    */
   submitBioNoacct(bio: Bio): void {
     const cryptStatus = bio.cryptCtx === null ? BlkStatus.OK : checkContext(bio);
-    this.#submitPrepared(bio, cryptStatus === BlkStatus.OK ? prepareForQueue(bio) : cryptStatus);
+    if (cryptStatus === BlkStatus.OK) this.#submitChecked(bio);
+    else bio.endIoWith(cryptStatus);
   }
 
-  #submitPrepared(bio: Bio, status: BlkStatus): void {
-    if (status !== BlkStatus.OK) return bio.endIoWith(status);
-    if (bio.bytes === 0 && (bio.opf & ReqFlag.PREFLUSH) === 0) return bio.endIo();
-    this.submitBioNoacctNocheck(bio);
+  /** The device can do what the bio's context asks, if there is one. */
+  #submitChecked(bio: Bio): void {
+    const status = prepareForQueue(bio);
+    if (status !== BlkStatus.OK) bio.endIoWith(status);
+    else if (bio.bytes === 0 && (bio.opf & ReqFlag.PREFLUSH) === 0) bio.endIo();
+    else this.submitBioNoacctNocheck(bio);
   }
 
   /**

@@ -59,7 +59,7 @@ export class KeyslotManager implements HwClient {
   /** @kernel block/blk-crypto-profile.c: blk_crypto_get_keyslot */
   get(waiter: KeyslotWaiter): KeyslotResult {
     const lastUsed = this.#lastUsed;
-    if (lastUsed === null || lastUsed.key !== waiter.key || this.#reprogramming) return this.#getOther(waiter);
+    if (lastUsed === null || lastUsed.key !== waiter.key) return this.#getOther(waiter);
     // Most I/O asks for the key of the I/O before it: no calls on that path.
     lastUsed.hits++;
     lastUsed.references++;
@@ -82,9 +82,9 @@ export class KeyslotManager implements HwClient {
   /** @kernel block/blk-crypto-profile.c: blk_crypto_put_keyslot */
   put(keyslot: Keyslot): void {
     const slot = keyslot as ProfileKeyslot;
-    if (slot.references === 0) throw new BlkBug(`keyslot ${slot.slotIndex} is put more often than got`);
     slot.references--;
     if (slot.references > 0) return;
+    if (slot.references < 0) throw putTooOften(slot);
     this.#idle.append(slot);
     if (this.#waiters.first !== null) this.#wakeWaiters();
   }
@@ -107,6 +107,7 @@ export class KeyslotManager implements HwClient {
   reprogramAll(): Promise<void> {
     return this.hw.runLocked(async () => {
       this.#reprogramming = true;
+      this.#lastUsed = null;
       try {
         for (const slot of this.#slots) if (slot.key !== null) await this.#reprogram(slot, slot.key);
       } finally {
@@ -317,4 +318,9 @@ export class KeyslotManager implements HwClient {
   #trace(event: string, slotIndex: number, error: string): void {
     this.#layer.tracer?.trace(event, { slotIndex, error });
   }
+}
+
+function putTooOften(slot: ProfileKeyslot): BlkBug {
+  slot.references = 0;
+  return new BlkBug(`keyslot ${slot.slotIndex} is put more often than got`);
 }
