@@ -36,7 +36,7 @@ export const blkCore = [
     kind: "lost-completion",
     what: "of the bios of a merged request only the first ends",
     file: `${src}/blk-request.ts`,
-    edits: [["      this.bio = bio.next;\n", "      this.bio = null;\n"]],
+    edits: [["    this.bio = bio.next;\n", "    this.bio = null;\n"]],
   },
   {
     id: "split-ends-twice",
@@ -139,7 +139,7 @@ export const blkCore = [
     kind: "dun-after-split",
     what: "the rest of a partly completed request goes out again with the request's first DUN",
     file: `${src}/blk-request.ts`,
-    edits: [["    else if (this.cryptCtx !== null) this.cryptCtx.advance(bytes);\n", ""]],
+    edits: [["    if (this.cryptCtx !== null) this.cryptCtx.advance(bytes);\n", ""]],
   },
   {
     id: "merge-takes-second-slot",
@@ -177,9 +177,7 @@ export const blkCore = [
     kind: "keyslot-leak",
     what: "a request that ends keeps its keyslot",
     file: `${src}/blk-request.ts`,
-    edits: [
-      ["    if (bytes === this.bytes) this.putKeyslot();\n    else if (this", "    if (bytes < this.bytes && this"],
-    ],
+    edits: [["    this.putKeyslot();\n    this.sector", "    this.sector"]],
   },
   {
     id: "refused-clone-keeps-slot",
@@ -326,11 +324,8 @@ export const blkCore = [
     what: "the keyslot is put after the last bio has ended, so that its submitter cannot evict the key",
     file: `${src}/blk-request.ts`,
     edits: [
-      [
-        "    if (bytes === this.bytes) this.putKeyslot();\n    else if (this",
-        "    const isLast = bytes === this.bytes;\n    if (!isLast && this",
-      ],
-      ["    return this.bytes > 0;\n", "    if (isLast) this.putKeyslot();\n    return this.bytes > 0;\n"],
+      ["    this.putKeyslot();\n    this.sector", "    this.sector"],
+      ["    return false;\n  }\n\n  #updatePart", "    this.putKeyslot();\n    return false;\n  }\n\n  #updatePart"],
     ],
   },
   {
@@ -376,7 +371,7 @@ export const blkCore = [
     kind: "waiting",
     what: "a request the driver had no room for is offered again only after another one completes",
     file: `${src}/blk-mq-hctx.ts`,
-    edits: [["      this.#queue.layer.executor.addTimer(this.#resourceTimer, RESOURCE_DELAY_MS);\n", ""]],
+    edits: [["    this.#queue.layer.executor.addTimer(this.#resourceTimer, RESOURCE_DELAY_MS);\n", ""]],
   },
   {
     id: "volume-ignores-first-dun",

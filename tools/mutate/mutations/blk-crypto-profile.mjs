@@ -46,7 +46,12 @@ export const blkCryptoProfile = [
     kind: "lost-completion",
     what: "a slot that falls idle wakes nobody",
     file: `${src}/keyslot-manager.ts`,
-    edits: [["    this.#idle.append(slot);\n    this.#wakeWaiters();\n", "    this.#idle.append(slot);\n"]],
+    edits: [
+      [
+        "    if (this.#waiters.first !== null) this.#wakeWaiters();\n  }\n\n  /** @kernel block/blk-crypto-profile.c: __blk",
+        "  }\n\n  /** @kernel block/blk-crypto-profile.c: __blk",
+      ],
+    ],
   },
   {
     id: "busy-key-evicted-in-hardware",
