@@ -76,7 +76,8 @@ function dataWithinLimits(bio: Bio, limits: QueueLimits, result: SplitResult): v
 function isOneSegment(bio: Bio, limits: QueueLimits): boolean {
   const vec = bio.vecs[bio.vecIndex]!;
   const { bytes, vecDone } = bio;
-  if (bytes > vec.bytes - vecDone || bytes > limits.maxSegmentBytes || bytes > limits.maxSectors * SECTOR_BYTES) return false;
+  if (bytes > vec.bytes - vecDone || bytes > limits.maxSegmentBytes || bytes > limits.maxSectors * SECTOR_BYTES)
+    return false;
   return vec.offset + vecDone + bytes <= limits.segmentBoundaryBytes;
 }
 
