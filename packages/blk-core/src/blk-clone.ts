@@ -78,7 +78,7 @@ export function insertClonedRequest(
 /** Issues a clone that has its keyslot, if it needs one. With any status but OK it has none any more. */
 export function issueClone(clone: BlkRequest): BlkStatus {
   const { queue } = clone;
-  if (queue.disk !== null) accountStart(clone, queue.disk.part0);
+  if (queue.disk !== null) accountStart(clone, queue.disk.part0, clone.opf);
   if (queue.isQuiesced) {
     queue.insertBypass(clone);
     return BlkStatus.OK;

@@ -4,8 +4,8 @@ import { accountCompletion, accountStart } from "./blk-account.js";
 import { type Keyslot, type KeyslotResult, KeyslotWaiter } from "./blk-crypto.js";
 import type { BlkMqQueue } from "./blk-mq.js";
 import type { BlkMqHwCtx } from "./blk-mq-hctx.js";
-import type { BlockDevice } from "./block-device.js";
 import { BlkBug } from "./errors.js";
+import type { CountedIo, IoCounts } from "./io-counts.js";
 import { opfMergeable } from "./opf.js";
 import { BlkStatus } from "./status.js";
 import { blkIntegrityComplete } from "./t10-pi.js";
@@ -20,7 +20,7 @@ export type RequestState = (typeof RequestState)[keyof typeof RequestState];
  *
  * @kernel include/linux/blk-mq.h: request
  */
-export class BlkRequest {
+export class BlkRequest implements CountedIo {
   next: BlkRequest | null = null;
   prev: BlkRequest | null = null;
   readonly queue: BlkMqQueue;
@@ -55,9 +55,7 @@ export class BlkRequest {
   onEnd: ((rq: BlkRequest, status: BlkStatus) => void) | null = null;
   /** Called when a clone that waited for a keyslot has been issued, or why not; see `insertClonedRequest`. */
   onInserted: ((rq: BlkRequest, status: BlkStatus) => void) | null = null;
-  /** Whose I/O it counts as, from its start to its end; null: nobody's. */
-  part: BlockDevice | null = null;
-  /** When it started, on the layer's clock. */
+  counts: IoCounts | null = null;
   startMs: number = Number.NaN;
   /** When the driver will have had it for too long, on the executor's clock. */
   deadlineMs = 0;
@@ -108,7 +106,7 @@ export class BlkRequest {
     this.bioTail = bio;
     this.segmentCount = bio.segmentCount;
     if (bio.cryptCtx !== null) this.setCryptCtx(bio.cryptCtx);
-    accountStart(this, bio.bdev!);
+    accountStart(this, bio.bdev!, bio.opf);
   }
 
   /** Another request has taken over the bios; this one is empty. */

@@ -1,19 +1,6 @@
 import type { IoClock } from "./io-clock.js";
+import { type CountedIo, IoCounts, IoTicks } from "./io-counts.js";
 import { opIsWrite, opOf, ReqOp } from "./opf.js";
-
-/** What is counted together for one kind of operation. @kernel include/linux/part_stat.h: disk_stats */
-class IoCounts {
-  ios = 0;
-  merges = 0;
-  sectors = 0;
-  ms = 0;
-}
-
-/** Something that takes time, from `start` on. */
-export interface TimedIo {
-  /** Set by `start`. */
-  startMs: number;
-}
 
 /**
  * The fields of a line of /proc/diskstats behind the name, in their order. Times are milliseconds, sectors have 512 bytes.
@@ -45,89 +32,53 @@ export interface DiskStatsSnapshot {
 }
 
 /**
- * Counts the I/O of a block device. What a partition counts its disk counts too. A request belongs to the device of its
- * first bio.
+ * Counts the I/O of a block device. A request belongs to the device of its first bio.
  *
- * @kernel include/linux/part_stat.h; block/blk-core.c: update_io_ticks
+ * @kernel include/linux/part_stat.h
  */
 export class DiskStats {
-  readonly #clock: IoClock;
-  readonly #disk: DiskStats | null;
-  readonly #reads = new IoCounts();
-  readonly #writes = new IoCounts();
-  readonly #discards = new IoCounts();
-  readonly #flushes = new IoCounts();
-  #inFlightReads = 0;
-  #inFlightWrites = 0;
-  /** Time with I/O in flight. */
-  #ioTicksMs = 0;
-  /** When that was last brought up to date. */
-  #stampMs = 0;
+  readonly #ticks: IoTicks;
+  readonly #reads: IoCounts;
+  readonly #writes: IoCounts;
+  readonly #discards: IoCounts;
+  #flushIos = 0;
+  #flushMs = 0;
 
   /** @param disk the counters of the disk this is a partition of; null for a disk. */
   constructor(clock: IoClock, disk: DiskStats | null) {
-    this.#clock = clock;
-    this.#disk = disk;
+    this.#ticks = new IoTicks(clock);
+    this.#reads = new IoCounts(this.#ticks, disk === null ? null : disk.#reads);
+    this.#writes = new IoCounts(this.#ticks, disk === null ? null : disk.#writes);
+    this.#discards = new IoCounts(this.#ticks, disk === null ? null : disk.#discards);
   }
 
   get inFlightReads(): number {
-    return this.#inFlightReads;
+    return this.#reads.inFlight;
   }
 
   /** Discards and zeroing included. */
   get inFlightWrites(): number {
-    return this.#inFlightWrites;
+    return this.#writes.inFlight + this.#discards.inFlight;
   }
 
-  /** A request starts, now. @context hot. @kernel block/blk-mq.c: blk_account_io_start */
-  start(opf: number, io: TimedIo): void {
-    this.#tick(false);
-    io.startMs = this.#clock.ms;
-    this.#addInFlight(opf, 1);
-    if (this.#disk !== null) this.#disk.start(opf, io);
-  }
-
-  /** A request is done. @context hot. @kernel block/blk-mq.c: blk_account_io_done */
-  done(opf: number, io: TimedIo): void {
-    const counts = this.#countsOf(opf);
-    this.#tick(true);
-    counts.ios++;
-    counts.ms += this.#clock.ms - io.startMs;
-    this.#addInFlight(opf, -1);
-    if (this.#disk !== null) this.#disk.done(opf, io);
-  }
-
-  /** Part of a request has moved. @context hot. @kernel block/blk-mq.c: blk_account_io_completion */
-  moved(opf: number, sectors: number): void {
-    this.#countsOf(opf).sectors += sectors;
-    if (this.#disk !== null) this.#disk.moved(opf, sectors);
-  }
-
-  /** A bio has joined a request. @context hot. @kernel block/blk-merge.c: blk_account_io_merge_bio */
-  mergedBio(opf: number): void {
-    this.#countsOf(opf).merges++;
-    if (this.#disk !== null) this.#disk.mergedBio(opf);
-  }
-
-  /** A request that had started has joined another. @kernel block/blk-merge.c: blk_account_io_merge_request */
-  mergedRequest(opf: number): void {
-    this.#countsOf(opf).merges++;
-    this.#addInFlight(opf, -1);
-    if (this.#disk !== null) this.#disk.mergedRequest(opf);
+  /** Where an operation counts. @context hot. @kernel include/linux/blk_types.h: op_stat_group */
+  countsOf(opf: number): IoCounts {
+    if (!opIsWrite(opf)) return this.#reads;
+    return opOf(opf) === ReqOp.DISCARD ? this.#discards : this.#writes;
   }
 
   /** The disk has been flushed. @kernel block/blk-flush.c: blk_account_io_flush */
-  flushed(io: TimedIo): void {
-    this.#clock.refresh();
-    this.#flushes.ios++;
-    this.#flushes.ms += this.#clock.ms - io.startMs;
+  flushed(io: Pick<CountedIo, "startMs">): void {
+    const { clock } = this.#ticks;
+    clock.refresh();
+    this.#flushIos++;
+    this.#flushMs += clock.ms - io.startMs;
   }
 
   /** All counters, as of now. @kernel block/genhd.c: diskstats_show */
   snapshot(): DiskStatsSnapshot {
-    const inFlight = this.#inFlightReads + this.#inFlightWrites;
-    if (inFlight > 0) this.#tick(true);
-    const [reads, writes, discards, flushes] = [this.#reads, this.#writes, this.#discards, this.#flushes];
+    const [ticks, reads, writes, discards] = [this.#ticks, this.#reads, this.#writes, this.#discards];
+    if (ticks.inFlight > 0) ticks.advance();
     return {
       readIos: reads.ios,
       readMerges: reads.merges,
@@ -137,36 +88,16 @@ export class DiskStats {
       writeMerges: writes.merges,
       writeSectors: writes.sectors,
       writeMs: writes.ms,
-      inFlight,
-      ioTicksMs: this.#ioTicksMs,
-      timeInQueueMs: reads.ms + writes.ms + discards.ms + flushes.ms,
+      inFlight: ticks.inFlight,
+      ioTicksMs: ticks.ms,
+      timeInQueueMs: reads.ms + writes.ms + discards.ms + this.#flushMs,
       discardIos: discards.ios,
       discardMerges: discards.merges,
       discardSectors: discards.sectors,
       discardMs: discards.ms,
-      flushIos: flushes.ios,
-      flushMs: flushes.ms,
+      flushIos: this.#flushIos,
+      flushMs: this.#flushMs,
     };
-  }
-
-  /** @kernel include/linux/blk_types.h: op_stat_group */
-  #countsOf(opf: number): IoCounts {
-    if (opOf(opf) === ReqOp.DISCARD) return this.#discards;
-    return opIsWrite(opf) ? this.#writes : this.#reads;
-  }
-
-  #addInFlight(opf: number, amount: 1 | -1): void {
-    if (opIsWrite(opf)) this.#inFlightWrites += amount;
-    else this.#inFlightReads += amount;
-  }
-
-  /** Time counts from one event to the next if something was in flight between them; at an `end` something was. */
-  #tick(end: boolean): void {
-    this.#clock.refresh();
-    const sinceMs = this.#clock.ms - this.#stampMs;
-    if (sinceMs <= 0) return;
-    if (end || this.#inFlightReads + this.#inFlightWrites > 0) this.#ioTicksMs += sinceMs;
-    this.#stampMs = this.#clock.ms;
   }
 }
 

@@ -11,6 +11,7 @@ export { type BioOps, BioQueue } from "./bio-queue.js";
 export { BioSegments } from "./bio-segments.js";
 export { BioSet } from "./bio-set.js";
 export { BioVec, BvecIter, type BvecPosition } from "./bio-vec.js";
+export { accountCompletion, accountDone, accountStart } from "./blk-account.js";
 export { type CloneBioSetup, insertClonedRequest, prepClone, unprepClone } from "./blk-clone.js";
 export {
   CryptoCfgFlag,
@@ -34,7 +35,7 @@ export { EhAction } from "./blk-timeout.js";
 export { BlockDevice, type WriteOptions } from "./block-device.js";
 export { submitBioWait } from "./block-device-io.js";
 export { BlockLayer, type BlockLayerOptions, type Tracer } from "./block-layer.js";
-export { DiskStats, type DiskStatsSnapshot, formatDiskStats, type TimedIo } from "./disk-stats.js";
+export { DiskStats, type DiskStatsSnapshot, formatDiskStats } from "./disk-stats.js";
 export {
   copyDun,
   DUN_LIMBS,
@@ -52,6 +53,7 @@ export { type Executor, Timer, WorkItem } from "./executor.js";
 export { GenDisk, type GenDiskOptions } from "./gendisk.js";
 export { HostExecutor } from "./host-executor.js";
 export { IoClock } from "./io-clock.js";
+export type { CountedIo, IoCounts } from "./io-counts.js";
 export {
   BIO_CHUNK_BYTES,
   defaultLimits,

@@ -1,10 +1,10 @@
 import {
+  type CountedIo,
   DiskStats,
   type DiskStatsSnapshot,
   formatDiskStats,
   IoClock,
   ReqOp,
-  type TimedIo,
 } from "@inlinecrypt/blk-core";
 import { beforeEach, describe, expect, it } from "vitest";
 
@@ -18,16 +18,16 @@ describe("DiskStats", () => {
     nowMs = 0;
   });
 
-  function start(stats: DiskStats, op: ReqOp, atMs: number): TimedIo {
+  function start(stats: DiskStats, op: ReqOp, atMs: number): CountedIo {
     nowMs = atMs;
-    const io = { startMs: Number.NaN };
-    stats.start(op, io);
+    const io = { counts: null, startMs: Number.NaN };
+    stats.countsOf(op).start(io);
     return io;
   }
 
-  function done(stats: DiskStats, op: ReqOp, io: TimedIo, atMs: number): void {
+  function done(stats: DiskStats, op: ReqOp, io: CountedIo, atMs: number): void {
     nowMs = atMs;
-    stats.done(op, io);
+    stats.countsOf(op).done(io);
   }
 
   function snapshot(stats: DiskStats, atMs: number): DiskStatsSnapshot {
@@ -44,7 +44,7 @@ describe("DiskStats", () => {
       [DISCARD, 64, 11],
     ] as const) {
       const io = start(stats, op, 100);
-      stats.moved(op, sectors);
+      stats.countsOf(op).moved(sectors);
       done(stats, op, io, 100 + ms);
     }
     nowMs = 213;
@@ -103,11 +103,11 @@ describe("DiskStats", () => {
   it("merges: a bio's changes nothing in flight, a request's takes one out", () => {
     const stats = new DiskStats(clock, null);
     start(stats, WRITE, 0);
-    stats.mergedBio(WRITE);
+    stats.countsOf(WRITE).mergedBio();
     start(stats, WRITE, 0);
-    stats.mergedRequest(WRITE);
-    stats.mergedBio(DISCARD);
-    stats.mergedBio(READ);
+    stats.countsOf(WRITE).mergedRequest();
+    stats.countsOf(DISCARD).mergedBio();
+    stats.countsOf(READ).mergedBio();
     expect(snapshot(stats, 0)).toMatchObject({ writeMerges: 2, discardMerges: 1, readMerges: 1, inFlight: 1 });
   });
 
@@ -115,8 +115,8 @@ describe("DiskStats", () => {
     const disk = new DiskStats(clock, null);
     const part = new DiskStats(clock, disk);
     const io = start(part, READ, 1);
-    part.moved(READ, 8);
-    part.mergedBio(READ);
+    part.countsOf(READ).moved(8);
+    part.countsOf(READ).mergedBio();
     done(part, READ, io, 3);
     start(part, WRITE, 5);
     disk.flushed({ startMs: 4 });
@@ -129,7 +129,7 @@ describe("DiskStats", () => {
   it("formats as /sys/block/<disk>/stat", () => {
     const stats = new DiskStats(clock, null);
     const io = start(stats, READ, 0);
-    stats.moved(READ, 8);
+    stats.countsOf(READ).moved(8);
     done(stats, READ, io, 1.75);
     start(stats, WRITE, 2);
     nowMs = 4.5;

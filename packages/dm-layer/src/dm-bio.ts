@@ -1,4 +1,7 @@
 import {
+  accountCompletion,
+  accountDone,
+  accountStart,
   type Bio,
   BioList,
   BioQueue,
@@ -183,10 +186,7 @@ export class DmBioMapper implements DmMapper, DmIoOwner, DmRemapOwner {
     const { bdev, sector } = bio;
     remap.take(bio, target);
     this.#inFlight.start();
-    if (this.queue.limits.ioStats) {
-      remap.part = bdev;
-      bdev!.stats.start(bio.opf, remap);
-    }
+    accountStart(remap, bdev!, bio.opf);
     target.remap!(bio);
     this.#layer.tracepoints.blockBioRemap.emit?.(bio, bdev!, sector);
     this.#layer.submitBioNoacct(bio);
@@ -195,7 +195,7 @@ export class DmBioMapper implements DmMapper, DmIoOwner, DmRemapOwner {
 
   /** @context interrupt */
   remapEnded(remap: DmRemap, bio: Bio): void {
-    this.#account(remap, bio.opf);
+    endAccount(remap);
     this.#remaps.put(remap);
     bio.resumeEndIo();
     this.#ioDone();
@@ -244,10 +244,7 @@ export class DmBioMapper implements DmMapper, DmIoOwner, DmRemapOwner {
     const dmIo = first.ownIo;
     dmIo.start(bio, sectors);
     this.#inFlight.start();
-    if (this.queue.limits.ioStats) {
-      dmIo.part = bio.bdev;
-      bio.bdev!.stats.start(bio.opf, dmIo);
-    }
+    accountStart(dmIo, bio.bdev!, bio.opf);
     return dmIo;
   }
 
@@ -303,7 +300,7 @@ export class DmBioMapper implements DmMapper, DmIoOwner, DmRemapOwner {
   /** @kernel drivers/md/dm.c: __dm_io_complete */
   #complete(dmIo: DmIo): void {
     const orig = dmIo.orig!;
-    this.#account(dmIo, orig.opf);
+    endAccount(dmIo);
     let status = dmIo.status;
     if (status === BlkStatus.DM_REQUEUE) {
       if (this.#noflush) return this.#rewinder.requeue(dmIo);
@@ -329,15 +326,6 @@ export class DmBioMapper implements DmMapper, DmIoOwner, DmRemapOwner {
     this.#ioDone();
   }
 
-  /** @kernel drivers/md/dm.c: dm_end_io_acct */
-  #account(io: DmIo | DmRemap, opf: number): void {
-    const part = io.part;
-    if (part === null) return;
-    io.part = null;
-    part.stats.moved(opf, io.sectors);
-    part.stats.done(opf, io);
-  }
-
   /** The first clone's place is also that of the whole, and stays until all have ended. */
   #freeClone(io: DmTargetIo): void {
     const bio = io.bio;
@@ -351,4 +339,10 @@ export class DmBioMapper implements DmMapper, DmIoOwner, DmRemapOwner {
     dmIo.orig = null;
     dmIo.first.entry.ios.put(dmIo.first);
   }
+}
+
+/** @kernel drivers/md/dm.c: dm_end_io_acct */
+function endAccount(io: DmIo | DmRemap): void {
+  accountCompletion(io, io.sectors);
+  accountDone(io);
 }

@@ -1,4 +1,4 @@
-import { type Bio, BlkBug, BlkStatus, type BlockDevice, SECTOR_BYTES } from "@inlinecrypt/blk-core";
+import { type Bio, BlkBug, BlkStatus, type CountedIo, type IoCounts, SECTOR_BYTES } from "@inlinecrypt/blk-core";
 import type { DmTableEntry } from "./dm-table-entry.js";
 
 /** Who hears of the ends of I/O: the mapped device. */
@@ -16,7 +16,7 @@ export interface DmIoOwner {
  *
  * @kernel drivers/md/dm-core.h: dm_io
  */
-export class DmIo {
+export class DmIo implements CountedIo {
   next: DmIo | null = null;
   /** The bio that came from above; when it is split, it has moved on to what is behind this part. */
   orig: Bio | null = null;
@@ -27,8 +27,7 @@ export class DmIo {
   sectors = 0;
   /** From its first sector to the end of `orig`, which is where `orig` always ends. */
   sectorsToEnd = 0;
-  /** Whose I/O it counts as; null: nobody's. */
-  part: BlockDevice | null = null;
+  counts: IoCounts | null = null;
   startMs: number = Number.NaN;
   /** Whom it is a part of. */
   readonly first: DmTargetIo;

@@ -1,4 +1,4 @@
-import { type Bio, type BioEndIo, BlkStatus, type BlockDevice } from "@inlinecrypt/blk-core";
+import { type Bio, type BioEndIo, BlkStatus, type BlockDevice, type CountedIo, type IoCounts } from "@inlinecrypt/blk-core";
 import type { DmTarget } from "./dm-target.js";
 
 /** Who hears of the end of a bio that was sent elsewhere as it is. */
@@ -11,9 +11,8 @@ export interface DmRemapOwner {
  * What a bio was before its device and place were changed. A bio that lies in one piece on another device needs no clone:
  * it goes there itself, and here waits what its submitter gets back.
  */
-export class DmRemap {
-  /** Whose I/O it counts as; null: nobody's. */
-  part: BlockDevice | null = null;
+export class DmRemap implements CountedIo {
+  counts: IoCounts | null = null;
   startMs: number = Number.NaN;
   sectors = 0;
   readonly #owner: DmRemapOwner;
