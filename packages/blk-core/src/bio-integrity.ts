@@ -4,7 +4,8 @@ import { BlkBug, BlkError } from "./errors.js";
 import { WorkItem } from "./executor.js";
 import { type IntegrityLimits, PI_TUPLE_BYTES } from "./limits.js";
 import { opOf, ReqOp } from "./opf.js";
-import { type FailAlloc, Pool } from "./pool.js";
+import { Pool } from "./pool.js";
+import type { FailAlloc } from "./quota.js";
 import { BlkStatus } from "./status.js";
 import { GuardWalk, PiResult, setTuple, verifyTuple } from "./t10-pi.js";
 

@@ -1,25 +1,21 @@
 import { Bio } from "./bio.js";
-import { BioCryptCtx } from "./bio-crypt-ctx.js";
 import type { BlockDevice } from "./block-device.js";
 import { BlkBug } from "./errors.js";
-import { type FailAlloc, Pool, PoolWaiter } from "./pool.js";
-
-/** Makes the pool from which the bios of a block layer take their contexts. */
-export function newCryptCtxPool(capacity: number, failAlloc: FailAlloc | null): Pool<BioCryptCtx> {
-  return new Pool("bio_crypt_ctx", capacity, () => new BioCryptCtx(), failAlloc);
-}
+import { Pool } from "./pool.js";
+import { type FailAlloc, PoolWaiter, type Quota } from "./quota.js";
 
 /**
- * A bounded set of bios with the context pool they share.
+ * A bounded set of bios, of which only so many have an encryption context at a time.
  *
  * @kernel block/bio.c: bioset_init
  */
 export class BioSet {
-  readonly cryptCtxPool: Pool<BioCryptCtx>;
+  /** Contexts, shared with other sets. */
+  readonly cryptCtxs: Quota;
   readonly #pool: Pool<Bio>;
 
-  constructor(name: string, capacity: number, cryptCtxPool: Pool<BioCryptCtx>, failAlloc: FailAlloc | null = null) {
-    this.cryptCtxPool = cryptCtxPool;
+  constructor(name: string, capacity: number, cryptCtxs: Quota, failAlloc: FailAlloc | null = null) {
+    this.cryptCtxs = cryptCtxs;
     this.#pool = new Pool(name, capacity, () => new Bio(this), failAlloc);
   }
 

@@ -1,4 +1,4 @@
-import type { BioCryptCtx } from "./bio-crypt-ctx.js";
+import { BioCryptCtx } from "./bio-crypt-ctx.js";
 import type { BioIntegrityPayload } from "./bio-integrity.js";
 import type { BioSet } from "./bio-set.js";
 import { BioVec, type BvecPosition, bvecAdvance } from "./bio-vec.js";
@@ -63,6 +63,8 @@ export class Bio implements BvecPosition {
   traceCompletion = false;
   #remaining = 0;
   readonly #ownVecs: BioVec[] = [];
+  /** The memory of `cryptCtx`, made on first use and kept. */
+  #ownCryptCtx: BioCryptCtx | null = null;
   readonly #bioSet: BioSet;
 
   constructor(bioSet: BioSet) {
@@ -117,16 +119,16 @@ export class Bio implements BvecPosition {
 
   /**
    * Attaches an encryption context: the key by reference, the DUN by copy. False when no context is free, which only
-   * happens to layers whose pools are smaller than their bios.
+   * happens to layers that may have more bios than contexts.
    *
    * @kernel block/blk-crypto.c: bio_crypt_set_ctx
    */
   setCryptCtx(key: CryptoKeyRef, dun: Dun): boolean {
     if (this.integrity !== null) throw new BlkBug("a bio with protection information is given an encryption context");
-    const ctx = this.cryptCtx ?? this.#bioSet.cryptCtxPool.tryGet();
-    if (ctx === null) return false;
-    ctx.set(key, dun);
-    this.cryptCtx = ctx;
+    if (this.cryptCtx === null && !this.#bioSet.cryptCtxs.tryTake()) return false;
+    this.#ownCryptCtx ??= new BioCryptCtx();
+    this.#ownCryptCtx.set(key, dun);
+    this.cryptCtx = this.#ownCryptCtx;
     return true;
   }
 
@@ -134,8 +136,8 @@ export class Bio implements BvecPosition {
   freeCryptCtx(): void {
     if (this.cryptCtx === null) return;
     this.cryptCtx.key = null;
-    this.#bioSet.cryptCtxPool.put(this.cryptCtx);
     this.cryptCtx = null;
+    this.#bioSet.cryptCtxs.giveBack();
   }
 
   /** Sends the bio to another device, where `sector` has yet to be checked. @kernel include/linux/bio.h: bio_set_dev */

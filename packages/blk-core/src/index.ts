@@ -64,7 +64,8 @@ export {
 } from "./limits.js";
 export { type MqDeadlineOptions, mqDeadline } from "./mq-deadline.js";
 export { DrvOp, opIsFlush, opIsPassthrough, opIsWrite, opOf, ReqFlag, ReqOp } from "./opf.js";
-export { type FailAlloc, Pool, PoolWaiter } from "./pool.js";
+export { Pool } from "./pool.js";
+export { type FailAlloc, PoolWaiter, Quota } from "./quota.js";
 export { RequestQueue } from "./request-queue.js";
 export { type StackedLimits, stackIntegrity, stackingLimits, stackLimits } from "./stack-limits.js";
 export { BlkStatus, errnoToStatus, statusName, statusToErrno } from "./status.js";

@@ -93,9 +93,9 @@ describe("bio contexts", () => {
 
   it("[CORE-3] putting a bio frees its context", () => {
     const { bio } = makeBio(rig, 0, 8, { key: fakeKey() });
-    expect(rig.layer.cryptCtxPool.inUse).toBe(1);
+    expect(rig.layer.cryptCtxs.inUse).toBe(1);
     bio.put();
-    expect(rig.layer.cryptCtxPool.inUse).toBe(0);
+    expect(rig.layer.cryptCtxs.inUse).toBe(0);
   });
 
   it("[API-2] [API-12] the key is kept by reference, the DUN by copy", () => {
@@ -107,7 +107,7 @@ describe("bio contexts", () => {
     expect(bio.cryptCtx!.key).toBe(key);
     expect(dunToBigInt(bio.cryptCtx!.dun)).toBe(41n);
     bio.setCryptCtx(key, newDun(5n));
-    expect(rig.layer.cryptCtxPool.inUse).toBe(1);
+    expect(rig.layer.cryptCtxs.inUse).toBe(1);
     bio.put();
   });
 
@@ -125,14 +125,14 @@ describe("bio contexts", () => {
 
   it("[CORE-5] a clone without a free context fails whole", () => {
     const { bio } = makeBio(rig, 0, 8, { key: fakeKey() });
-    const taken = [];
-    for (let ctx = rig.layer.cryptCtxPool.tryGet(); ctx !== null; ctx = rig.layer.cryptCtxPool.tryGet())
-      taken.push(ctx);
+    const { cryptCtxs } = rig.layer;
+    let taken = 0;
+    while (cryptCtxs.tryTake()) taken++;
     const inUse = rig.layer.bioSet.inUse;
     expect(rig.layer.bioSet.tryClone(bio)).toBeNull();
     expect(rig.layer.bioSet.trySplit(bio, 512)).toBeNull();
     expect([rig.layer.bioSet.inUse, bio.bytes, bio.sector]).toEqual([inUse, 4096, 0]);
-    for (const ctx of taken) rig.layer.cryptCtxPool.put(ctx);
+    for (; taken > 0; taken--) cryptCtxs.giveBack();
     bio.put();
   });
 

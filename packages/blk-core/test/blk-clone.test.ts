@@ -107,11 +107,11 @@ describe("preparing a clone", () => {
     const source = stack.source([0, 8, crypt(0)], [8, 8], [16, 8, crypt(16)]);
     const many = stack.source([100, 8], [108, 8], [116, 8]);
     const clone = stack.lower.tryAllocRequest(many.opf)!;
-    const contexts = stack.upper.layer.cryptCtxPool.inUse;
+    const contexts = stack.upper.layer.cryptCtxs.inUse;
     expect(prepClone(clone, many, stack.bioSet, stack.setup, stack.lowerDisk)).toBe(BlkStatus.RESOURCE);
     expect([stack.bioSet.inUse, clone.bio, clone.bytes]).toEqual([0, null, 0]);
     expect(prepClone(clone, source, stack.bioSet, () => false, null)).toBe(BlkStatus.RESOURCE);
-    expect([stack.bioSet.inUse, stack.upper.layer.cryptCtxPool.inUse]).toEqual([0, contexts]);
+    expect([stack.bioSet.inUse, stack.upper.layer.cryptCtxs.inUse]).toEqual([0, contexts]);
     stack.drop(clone);
     stack.expectNoLeaks();
   });
@@ -249,7 +249,7 @@ describe("a driver's own command", () => {
     const rq = rig.queue.tryAllocRequest(DrvOp.IN)!;
     const bios = [0, 8].map((sector) => makeBio(rig, sector, 8, { key: fakeKey() }));
     for (const { bio } of bios) expect(rqAppendBio(rq, bio)).toBe(true);
-    expect([rq.cryptCtx, rig.layer.cryptCtxPool.inUse, rq.bytes]).toEqual([null, 0, 8192]);
+    expect([rq.cryptCtx, rig.layer.cryptCtxs.inUse, rq.bytes]).toEqual([null, 0, 8192]);
     const ended: BlkStatus[] = [];
     rq.onEnd = (_rq, status) => {
       ended.push(status);

@@ -66,7 +66,7 @@ describe("back merge", () => {
     rig.layer.startPlug();
     submit(rig, 0, 8, crypt(100));
     submit(rig, 8, 8, crypt(108));
-    expect(rig.layer.cryptCtxPool.inUse).toBe(1);
+    expect(rig.layer.cryptCtxs.inUse).toBe(1);
     rig.layer.finishPlug();
     expect(dunToBigInt(rig.driver.taken[0]!.cryptCtx!.dun)).toBe(100n);
     rig.driver.completeAll();

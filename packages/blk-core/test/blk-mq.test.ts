@@ -116,12 +116,13 @@ describe("splitting to limits", () => {
   it("waits on an idle queue for encryption contexts that other queues' bios hold", () => {
     const rig = cryptoRig({ limits: { maxSectors: 8 } });
     const ends = makeBio(rig, 0, 16, { key: fakeKey() });
-    const pool = rig.layer.cryptCtxPool;
-    const held = Array.from({ length: pool.capacity - pool.inUse }, () => pool.tryGet()!);
+    const { cryptCtxs } = rig.layer;
+    let held = 0;
+    while (cryptCtxs.tryTake()) held++;
     rig.layer.submitBio(ends.bio);
     rig.executor.advance(10);
     expect(rig.driver.log).toEqual([]);
-    for (const ctx of held) pool.put(ctx);
+    for (; held > 0; held--) cryptCtxs.giveBack();
     rig.executor.advance(10);
     rig.driver.completeAll();
     expect(ends.ends).toEqual([BlkStatus.OK]);

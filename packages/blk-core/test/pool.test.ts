@@ -1,4 +1,4 @@
-import { Pool, PoolWaiter } from "@inlinecrypt/blk-core";
+import { Pool, PoolWaiter, Quota } from "@inlinecrypt/blk-core";
 import { describe, expect, it } from "vitest";
 
 describe("Pool", () => {
@@ -54,7 +54,9 @@ describe("Pool", () => {
 
   it("refuses an object too many and a capacity of none", () => {
     const pool = new Pool("things", 1, () => ({}));
-    expect(() => pool.put({})).toThrow(/things.*more objects came back/);
+    const quota = new Quota("places", 1);
+    expect(() => quota.giveBack()).toThrow(/places: more came back than went out/);
+    expect(() => pool.put({})).toThrow(/things: more came back than went out/);
     expect(() => new Pool("none", 0, () => ({}))).toThrow(/capacity/);
   });
 });

@@ -159,6 +159,6 @@ export function submit(rig: Rig, sector: number, sectors: number, options: BioOp
 export function expectNoLeaks(rig: Rig): void {
   expect(rig.queue.inFlight).toBe(0);
   expect(rig.layer.bioSet.inUse).toBe(0);
-  expect(rig.layer.cryptCtxPool.inUse).toBe(0);
+  expect(rig.layer.cryptCtxs.inUse).toBe(0);
   expect(rig.driver.taken).toHaveLength(0);
 }

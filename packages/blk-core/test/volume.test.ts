@@ -125,7 +125,7 @@ describe("Volume", () => {
     expect(rig.log).toEqual(["0:8+8 dun 1001"]);
     expect(volume.blockBytes).toBe(4096);
     await expect(volume.read(512, new Uint8Array(512))).rejects.toMatchObject({ code: "EINVAL" });
-    expect(rig.layer.cryptCtxPool.inUse).toBe(0);
+    expect(rig.layer.cryptCtxs.inUse).toBe(0);
   });
 
   it("[INT-8] zeroes an encrypted range with data, a plain one with the device's command", async () => {

@@ -57,7 +57,7 @@ export class FallbackWrites {
     this.#layer = layer;
     this.#keyslots = keyslots;
     this.#bounces = new Pool("blk_crypto_bounce", bounceCount, () => this.#newBounce(engine), layer.failAlloc);
-    this.#bounceBios = new BioSet("blk_crypto_bounce_bio", bounceCount, layer.cryptCtxPool);
+    this.#bounceBios = new BioSet("blk_crypto_bounce_bio", bounceCount, layer.cryptCtxs);
     this.#backlog = new BioBacklog(layer.executor, this.#bounces, (source) => this.#encryptNext(source));
   }
 

@@ -1,4 +1,4 @@
-import { BlkStatus, type FailAlloc, type Pool } from "@inlinecrypt/blk-core";
+import { BlkStatus, type FailAlloc, type Quota } from "@inlinecrypt/blk-core";
 import { describe, expect, it } from "vitest";
 import { SimOffloadEngine } from "./sim-offload.ts";
 import { expectNoLeaks, makeKey, makeRig, pattern, type Rig, WatchedEngine } from "./support.ts";
@@ -34,7 +34,7 @@ describe.each([
     const failed = new Set<string>();
     let last: string | null = "";
     for (let nth = 1; last !== null; nth++) {
-      const pools = new Set<Pool<unknown>>();
+      const pools = new Set<Quota>();
       let left = nth;
       last = null;
       const rig = runAll(newEngine(), (pool) => {

@@ -320,7 +320,7 @@ export function expectNoLeaks(rig: Rig): void {
   expect(rig.disk.taken).toEqual([]);
   expect(rig.queue.inFlight).toBe(0);
   expect(rig.layer.bioSet.inUse).toBe(0);
-  expect(rig.layer.cryptCtxPool.inUse).toBe(0);
+  expect(rig.layer.cryptCtxs.inUse).toBe(0);
   for (const slot of rig.fallback.slotTable()) expect(slot).toMatchObject({ references: 0 });
   rig.fallback[Symbol.dispose]();
   expect(rig.engine.keyed).toEqual([]);

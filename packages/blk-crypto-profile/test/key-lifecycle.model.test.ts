@@ -204,7 +204,7 @@ class Life {
       device.profile[Symbol.dispose]();
     }
     assert.equal(this.#fallback?.hardware.slots.size ?? 0, 0);
-    assert.deepEqual([this.#executor.isIdle, this.#layer.bioSet.inUse, this.#layer.cryptCtxPool.inUse], [true, 0, 0]);
+    assert.deepEqual([this.#executor.isIdle, this.#layer.bioSet.inUse, this.#layer.cryptCtxs.inUse], [true, 0, 0]);
   }
 
   #start(device: TestDevice, key: BlkCryptoKey): void {

@@ -1,4 +1,4 @@
-import { BlkBug, type FailAlloc, type Pool } from "@inlinecrypt/blk-core";
+import { BlkBug, type FailAlloc, type Quota } from "@inlinecrypt/blk-core";
 
 export interface FailEachAllocationOptions {
   /**
@@ -17,7 +17,7 @@ export interface FailEachAllocationOptions {
  */
 export class AllocationFaults {
   /** Every pool that was asked for something. */
-  readonly pools: Set<Pool<unknown>> = new Set();
+  readonly pools: Set<Quota> = new Set();
   /** The pool whose allocation failed; null: there were not so many. */
   failed: string | null = null;
   /** For `BlockLayerOptions.failAlloc`. */

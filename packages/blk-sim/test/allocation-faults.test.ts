@@ -6,6 +6,7 @@ import {
   type CryptoProfile,
   newDun,
   Pool,
+  type Quota,
   ReqOp,
 } from "@inlinecrypt/blk-core";
 import { describe, expect, it } from "vitest";
@@ -124,7 +125,7 @@ describe("failEachAllocation", () => {
     let size = 1;
     const scenario = (faults: AllocationFaults): void => {
       size++;
-      for (let index = 0; index < size; index++) faults.failAlloc({ name: "things", inUse: 1 } as Pool<unknown>);
+      for (let index = 0; index < size; index++) faults.failAlloc({ name: "things", inUse: 1 } as Quota);
       faults.pools.clear();
     };
     await expect(failEachAllocation(scenario, { maxAllocations: 100 })).rejects.toThrow(/after 100 allocations/);

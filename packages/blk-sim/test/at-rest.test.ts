@@ -9,7 +9,7 @@ describe("expectAtRest", () => {
 
   it("finds nothing when nothing is held", () => {
     const { layer, disk } = makeRig(1);
-    expectAtRest({ layer, queues: [disk.queue], pools: [layer.cryptCtxPool], profiles: [rest] });
+    expectAtRest({ layer, queues: [disk.queue], pools: [layer.cryptCtxs], profiles: [rest] });
     expectAtRest({ layer });
   });
 
@@ -17,7 +17,7 @@ describe("expectAtRest", () => {
     const rig = makeRig(1);
     const { layer, disk } = rig;
     submit(rig, ReqOp.READ, 0, blocks(0));
-    const ctx = layer.cryptCtxPool.tryGet()!;
+    expect(layer.cryptCtxs.tryTake()).toBe(true);
     const pools = [{ name: "things", inUse: 4 }];
     const profiles = [rest, { slotTable: () => [{ slotIndex: 3, references: 2 }] }];
     expect(findLeaks({ layer, queues: [disk.queue], pools, profiles })).toEqual([
@@ -29,7 +29,7 @@ describe("expectAtRest", () => {
       "keyslot 3 has 2 references",
     ]);
     expect(() => expectAtRest({ layer })).toThrow(/^not at rest: 1 bios .*; 1 encryption contexts .*; the executor /);
-    layer.cryptCtxPool.put(ctx);
+    layer.cryptCtxs.giveBack();
     rig.executor.runUntilIdle();
     expect(findLeaks({ layer, queues: [disk.queue] })).toEqual([]);
   });

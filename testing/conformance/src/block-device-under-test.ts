@@ -21,5 +21,5 @@ export interface BlockDeviceUnderTest {
 export function expectNoLeaks(device: BlockDeviceUnderTest): void {
   expect(device.bdev.queue.inFlight, "bios or requests of the queue that have not ended").toBe(0);
   expect(device.layer.bioSet.inUse, "bios that were not put back").toBe(0);
-  expect(device.layer.cryptCtxPool.inUse, "encryption contexts that were not put back").toBe(0);
+  expect(device.layer.cryptCtxs.inUse, "encryption contexts that were not put back").toBe(0);
 }

@@ -1,4 +1,4 @@
-import { BlockLayer, type Pool } from "@inlinecrypt/blk-core";
+import { BlockLayer, type Quota } from "@inlinecrypt/blk-core";
 import { SimExecutor } from "@inlinecrypt/blk-core/sim-executor";
 import { BlkCryptoFallback } from "@inlinecrypt/blk-crypto-fallback";
 import type { SeededRandom } from "@inlinecrypt/blk-sim";
@@ -25,7 +25,7 @@ export class World {
   readonly disks: WorldDisk[] = [];
   readonly regions: Region[] = [];
   /** Pools that something was taken from, and not all of it given back when last looked. */
-  readonly pools: Set<Pool<unknown>> = new Set();
+  readonly pools: Set<Quota> = new Set();
   /** Fails one allocation in so many while above 0. */
   allocationFaultsOneIn = 0;
   allocationsFailed = 0;
@@ -102,7 +102,7 @@ export class World {
   }
 
   /** Tables come and go, each with pools of its own: full ones are forgotten. */
-  #notePool(pool: Pool<unknown>): void {
+  #notePool(pool: Quota): void {
     if (this.pools.has(pool)) return;
     this.pools.add(pool);
     if (this.pools.size % 256 !== 0) return;

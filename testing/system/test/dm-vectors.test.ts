@@ -33,7 +33,7 @@ async function withMapped(table: string, use: (device: MappedDevice, ram: RamDis
   await use(mapped, ram);
   await mapped.remove();
   await ram.close();
-  expect([layer.bioSet.inUse, layer.cryptCtxPool.inUse]).toEqual([0, 0]);
+  expect([layer.bioSet.inUse, layer.cryptCtxs.inUse]).toEqual([0, 0]);
 }
 
 /** Writes the plaintext, compares the disk with what the kernel wrote, and reads back. */

@@ -34,7 +34,7 @@ beforeAll(() => ram.bdev.write(0, image));
 
 afterAll(async () => {
   await fs.unmount();
-  expect([layer.bioSet.inUse, layer.cryptCtxPool.inUse]).toEqual([0, 0]);
+  expect([layer.bioSet.inUse, layer.cryptCtxs.inUse]).toEqual([0, 0]);
 });
 
 function fscryptFileOf(directory: Ext4Directory, file: Ext4File): FscryptFile {

@@ -48,6 +48,6 @@ describe.each([createNodeEngine(), createPortableEngine()])("the block path with
     await submitAll(ram, ReqOp.READ, vector, key, back);
     expect(Buffer.compare(back, plaintext)).toBe(0);
     await blkCryptoEvictKey(ram.bdev, key);
-    expect([layer.bioSet.inUse, layer.cryptCtxPool.inUse]).toEqual([0, 0]);
+    expect([layer.bioSet.inUse, layer.cryptCtxs.inUse]).toEqual([0, 0]);
   });
 });

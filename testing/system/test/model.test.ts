@@ -178,7 +178,7 @@ class Stack {
       true,
     );
     await this.disk.disk.close();
-    expect([this.layer.bioSet.inUse, this.layer.cryptCtxPool.inUse]).toEqual([0, 0]);
+    expect([this.layer.bioSet.inUse, this.layer.cryptCtxs.inUse]).toEqual([0, 0]);
   }
 
   #bioOf(placed: Placed): Bio {

@@ -113,7 +113,7 @@ export class Fixture {
     await this.server.close();
     await this.until(() => this.server.inFlightBytes === 0 && this.layer.bioSet.inUse === 0);
     expect(this.server.connectionCount).toBe(0);
-    expect(this.layer.cryptCtxPool.inUse).toBe(0);
+    expect(this.layer.cryptCtxs.inUse).toBe(0);
     expect(this.executor.armedCount).toBe(0);
     await this.disk.disk.close();
     await rm(this.folder, { recursive: true });

@@ -100,7 +100,7 @@ export class UfsRig {
     expect(this.hba.tagSet.inUse, "tags in use").toBe(0);
     expect(this.memory.mapped, "buffers that are still mapped").toBe(0);
     expect(this.layer.bioSet.inUse, "bios that were not put").toBe(0);
-    expect(this.layer.cryptCtxPool.inUse, "contexts that were not put").toBe(0);
+    expect(this.layer.cryptCtxs.inUse, "contexts that were not put").toBe(0);
     for (const slot of this.hba.cryptoProfile?.slotTable() ?? []) expect(slot.references).toBe(0);
     this.executor.runUntilIdle();
     expect(this.executor.isIdle).toBe(true);
