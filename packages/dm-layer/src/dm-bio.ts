@@ -37,7 +37,7 @@ export class DmBioMapper implements DmMapper, DmIoOwner, DmRemapOwner {
   readonly queue: BioQueue;
   readonly #layer: BlockLayer;
   readonly #keys: KeyTracker;
-  readonly #clones: DmClones;
+  #clones: DmClones;
   readonly #remaps: Pool<DmRemap>;
   readonly #inFlight = new InFlightIo();
   /** Bios that wait for the device to resume, or for a clone. @kernel mapped_device.deferred */
@@ -47,12 +47,11 @@ export class DmBioMapper implements DmMapper, DmIoOwner, DmRemapOwner {
   #table: DmTable | null = null;
   #blocked = false;
   #noflush = false;
-  #failed = false;
 
   constructor(layer: BlockLayer, limits: QueueLimits, keys: KeyTracker) {
     this.#layer = layer;
     this.#keys = keys;
-    this.#clones = new DmClones(layer);
+    this.#clones = new DmClones(layer, MAX_DM_BIOS);
     this.#remaps = new Pool("dm_remap", MAX_DM_BIOS, () => new DmRemap(this), layer.failAlloc);
     this.#rewinder = new DmRewinder(layer, newDmBioSet("dm_rewind", layer), (io, rewound) =>
       this.#requeued(io, rewound),
@@ -66,6 +65,8 @@ export class DmBioMapper implements DmMapper, DmIoOwner, DmRemapOwner {
 
   setTable(table: DmTable | null): void {
     this.#table = table;
+    const clones = table === null ? 0 : maxClones(table);
+    if (clones > this.#clones.capacity) this.#clones = new DmClones(this.#layer, clones);
   }
 
   block(noflush: boolean): void {
@@ -95,14 +96,15 @@ export class DmBioMapper implements DmMapper, DmIoOwner, DmRemapOwner {
   }
 
   fail(): void {
-    this.#failed = true;
+    this.#table = null;
     for (let bio = this.#deferred.shift(); bio !== null; bio = this.#deferred.shift()) bio.endIoWith(BlkStatus.IOERR);
   }
 
   /** For the queue. @context hot. @kernel drivers/md/dm.c: dm_submit_bio */
   submitBio(bio: Bio): void {
-    if (this.#table === null || this.#failed) return bio.endIoWith(BlkStatus.IOERR);
-    if (!this.#blocked && this.#deferred.first === null && this.#mapBio(bio, this.#table)) return;
+    const table = this.#table;
+    if (table === null) return bio.endIoWith(BlkStatus.IOERR);
+    if (!this.#blocked && this.#deferred.first === null && this.#mapBio(bio, table)) return;
     if ((bio.opf & ReqFlag.NOWAIT) !== 0) return bio.endIoWith(BlkStatus.AGAIN);
     this.#deferred.append(bio);
     if (!this.#blocked) this.#serveLater();
@@ -168,12 +170,11 @@ export class DmBioMapper implements DmMapper, DmIoOwner, DmRemapOwner {
     }
     if (opOf(bio.opf) > ReqOp.WRITE) return this.#mapWithoutData(bio, entry);
     if (bio.cryptCtx !== null) this.#keys.note(bio.cryptCtx.key!);
-    if (entry.target.remap !== undefined && !bio.isHeld && bio.sectors <= entry.maxSectorsAt(bio.sector)) {
-      return this.#remapBio(bio, entry.target);
-    }
+    const maxSectors = entry.maxSectorsAt(bio.sector);
+    if (entry.remaps && !bio.isHeld && bio.sectors <= maxSectors) return this.#remapBio(bio, entry.target);
     const io = this.#clones.tryGet(entry, bio);
     if (io === null) return false;
-    const dmIo = this.#startIo(io, bio, Math.min(bio.sectors, entry.maxSectorsAt(bio.sector)));
+    const dmIo = this.#startIo(io, bio, Math.min(bio.sectors, maxSectors));
     this.#mapClone(io, dmIo, 0);
     this.#endOfPart(dmIo, bio);
     return true;
@@ -222,13 +223,14 @@ export class DmBioMapper implements DmMapper, DmIoOwner, DmRemapOwner {
    * @kernel drivers/md/dm.c: __send_empty_flush
    */
   #mapFlush(bio: Bio, table: DmTable): boolean {
+    const { entries } = table;
     let ios: DmTargetIo | null = null;
-    for (const entry of table.entries) {
+    for (let index = entries.length - 1; index >= 0; index--) {
+      const entry = entries[index]!;
       const { numFlushBios = 0 } = entry.target;
-      const more: DmTargetIo | null =
-        numFlushBios === 0 ? ios : this.#clones.tryGetMany(entry, null, numFlushBios, ios);
-      if (more === null && numFlushBios > 0) return false;
-      ios = more;
+      if (numFlushBios === 0) continue;
+      ios = this.#clones.tryGetMany(entry, null, numFlushBios, ios);
+      if (ios === null) return false;
     }
     if (ios === null) {
       this.#flushed(bio, BlkStatus.OK);
@@ -322,7 +324,8 @@ export class DmBioMapper implements DmMapper, DmIoOwner, DmRemapOwner {
   /** A part is as it was before it was mapped, and goes before all that waits. */
   #requeued(dmIo: DmIo, rewound: Bio): void {
     this.#freeIo(dmIo);
-    this.#deferred.prepend(rewound);
+    if (this.#table === null) rewound.endIoWith(BlkStatus.IOERR);
+    else this.#deferred.prepend(rewound);
     this.#ioDone();
   }
 
@@ -345,4 +348,10 @@ export class DmBioMapper implements DmMapper, DmIoOwner, DmRemapOwner {
 function endAccount(io: DmIo | DmRemap): void {
   accountCompletion(io, io.sectors);
   accountDone(io);
+}
+
+/** Of one bio: a flush goes to all targets. */
+function maxClones({ entries }: DmTable): number {
+  const flushes = entries.reduce((sum, { target }) => sum + (target.numFlushBios ?? 0), 0);
+  return entries.reduce((most, entry) => Math.max(most, entry.maxClones), flushes);
 }

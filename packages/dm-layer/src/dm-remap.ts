@@ -1,4 +1,11 @@
-import { type Bio, type BioEndIo, BlkStatus, type BlockDevice, type CountedIo, type IoCounts } from "@inlinecrypt/blk-core";
+import {
+  type Bio,
+  type BioEndIo,
+  BlkStatus,
+  type BlockDevice,
+  type CountedIo,
+  type IoCounts,
+} from "@inlinecrypt/blk-core";
 import type { DmTarget } from "./dm-target.js";
 
 /** Who hears of the end of a bio that was sent elsewhere as it is. */

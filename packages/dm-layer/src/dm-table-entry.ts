@@ -2,7 +2,7 @@ import { type BlockLayer, opOf, Pool, ReqOp } from "@inlinecrypt/blk-core";
 import { DmTargetIo } from "./dm-io.js";
 import type { DmTarget, DmTargetType } from "./dm-target.js";
 
-/** Most clones one target has on their way at a time; further I/O waits. */
+/** Most clones one target has on their way at a time, if none of its bios needs more; further I/O waits. */
 const MAX_TARGET_IOS = 1024;
 
 /** A target at its place in a table. @kernel include/linux/device-mapper.h: dm_target */
@@ -15,6 +15,8 @@ export class DmTableEntry {
   readonly end: number;
   /** What its clones travel in. */
   readonly ios: Pool<DmTargetIo>;
+  /** Whether it has `remap`. */
+  readonly remaps: boolean;
   readonly #maxIoSectors: number;
 
   constructor(layer: BlockLayer, type: DmTargetType, target: DmTarget, begin: number, sectors: number) {
@@ -23,9 +25,17 @@ export class DmTableEntry {
     this.begin = begin;
     this.sectors = sectors;
     this.end = begin + sectors;
+    this.remaps = target.remap !== undefined;
     this.#maxIoSectors = target.maxIoSectors ?? 0;
     const create = (): DmTargetIo => new DmTargetIo(this, target.newIoData?.() ?? null);
-    this.ios = new Pool(`dm_target_io ${type.name}`, MAX_TARGET_IOS, create, layer.failAlloc);
+    const capacity = Math.max(MAX_TARGET_IOS, this.maxClones);
+    this.ios = new Pool(`dm_target_io ${type.name}`, capacity, create, layer.failAlloc);
+  }
+
+  /** Most clones it wants of one bio. */
+  get maxClones(): number {
+    const { numFlushBios = 0, numDiscardBios = 0, numWriteZeroesBios = 0 } = this.target;
+    return Math.max(1, numFlushBios, numDiscardBios, numWriteZeroesBios);
   }
 
   /** Most sectors of one read or write from here on. @context hot. @kernel drivers/md/dm.c: max_io_len */
