@@ -10,7 +10,7 @@ export interface BioOps {
 }
 
 /**
- * The queue of a bio-based driver.
+ * The queue of a bio-based driver. It counts nothing: what the driver has taken and not ended, only the driver knows.
  *
  * @kernel block/blk-core.c: __submit_bio
  */
@@ -23,11 +23,6 @@ export class BioQueue extends RequestQueue {
   }
 
   protected takeBio(bio: Bio): void {
-    this.enter();
-    try {
-      this.#ops.submitBio(bio);
-    } finally {
-      this.exit();
-    }
+    this.#ops.submitBio(bio);
   }
 }

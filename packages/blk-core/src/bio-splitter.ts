@@ -1,5 +1,6 @@
 import type { Bio } from "./bio.js";
 import type { BioSet } from "./bio-set.js";
+import type { RequestPool } from "./blk-mq-request-pool.js";
 import { bytesWithinLimits, SplitResult } from "./blk-split.js";
 import { ReqFlag } from "./opf.js";
 import type { RequestQueue } from "./request-queue.js";
@@ -28,15 +29,15 @@ export class BioSplitter {
 
   /**
    * The part of the bio to go down now: `bio`, or a front part of it, and then `bio` is the rest, to be submitted next.
-   * Null when the bio has ended or waits. `mayCut` is false while there is no request for a part: parts that wait for
+   * Null when the bio has ended or waits. Nothing is cut while `requests` has none for a part: parts that wait for
    * requests, behind the bios they belong to, could take all split bios.
    */
-  split(bio: Bio, mayCut: boolean): Bio | null {
+  split(bio: Bio, requests: RequestPool): Bio | null {
     if (bio.bytes === 0) return bio;
     const result = this.#result;
     bytesWithinLimits(bio, this.#queue.limits, result);
     if (result.status !== BlkStatus.OK) return endWith(bio, result.status);
-    if (result.bytes < bio.bytes) return this.#cut(bio, result.bytes, mayCut);
+    if (result.bytes < bio.bytes) return this.#cut(bio, result.bytes, requests.hasFree);
     bio.segmentCount = result.segmentCount;
     return bio;
   }

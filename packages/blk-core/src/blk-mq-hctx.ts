@@ -120,7 +120,7 @@ export class BlkMqHwCtx {
   #start(rq: BlkRequest, last: boolean): BlkStatus {
     rq.state = RequestState.IN_FLIGHT;
     rq.generation++;
-    this.#queue.timeouts.start(rq);
+    if (this.#queue.timeouts !== null) this.#queue.timeouts.start(rq);
     if (this.#queue.limits.integrity !== null) blkIntegrityPrepare(rq);
     this.#queue.layer.tracepoints.blockRqIssue.emit?.(rq);
     return this.#queue.ops.queueRq(rq, last);

@@ -14,9 +14,11 @@ const MAX_REQUESTS = 10240;
 export class RequestPool {
   readonly #queue: BlkMqQueue;
   readonly #hctx: BlkMqHwCtx;
+  /** The free ones are the first `#pooled - #inUse`. */
   readonly #free: BlkRequest[] = [];
   #limit = 0;
   #pooled = 0;
+  #inUse = 0;
 
   constructor(queue: BlkMqQueue, hctx: BlkMqHwCtx) {
     this.#queue = queue;
@@ -29,11 +31,11 @@ export class RequestPool {
   }
 
   get hasFree(): boolean {
-    return this.#pooled - this.#free.length < this.#limit;
+    return this.#inUse < this.#limit;
   }
 
   get anyInUse(): boolean {
-    return this.#free.length < this.#pooled;
+    return this.#inUse > 0;
   }
 
   /** @throws BlkError EINVAL */
@@ -42,19 +44,23 @@ export class RequestPool {
       throw new BlkError("EINVAL", "nr_requests", `nrRequests is ${limit}, expected 1 to ${MAX_REQUESTS}`);
     }
     this.#limit = limit;
-    for (; this.#pooled < limit; this.#pooled++) this.#free.push(this.#queue.newRequest(this.#hctx));
+    for (; this.#pooled < limit; this.#pooled++) {
+      this.#free[this.#pooled - this.#inUse] = this.#queue.newRequest(this.#hctx);
+    }
   }
 
   /** @kernel block/blk-mq.c: __blk_mq_alloc_requests */
   tryGet(): BlkRequest | null {
-    if (!this.hasFree) return null;
-    const rq = this.#free.pop()!;
+    if (this.#inUse >= this.#limit) return null;
+    this.#inUse++;
+    const rq = this.#free[this.#pooled - this.#inUse]!;
     rq.state = RequestState.IDLE;
     return rq;
   }
 
   put(rq: BlkRequest): void {
     rq.reset();
-    this.#free.push(rq);
+    this.#free[this.#pooled - this.#inUse] = rq;
+    this.#inUse--;
   }
 }

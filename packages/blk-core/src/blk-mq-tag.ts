@@ -28,6 +28,8 @@ export class TagUser {
 export class BlkMqTags {
   readonly depth: number;
   readonly #free: number[] = [];
+  /** How many of `#free` are free: those from the start. */
+  #freeCount: number;
   #activeUsers = 0;
   #firstWaiter: TagUser | null = null;
   #lastWaiter: TagUser | null = null;
@@ -35,12 +37,13 @@ export class BlkMqTags {
 
   constructor(depth: number) {
     this.depth = depth;
+    this.#freeCount = depth;
     for (let tag = depth - 1; tag >= 0; tag--) this.#free.push(tag);
   }
 
   /** Tags handed out. */
   get inUse(): number {
-    return this.depth - this.#free.length;
+    return this.depth - this.#freeCount;
   }
 
   /** A tag, or -1 when all are in use or the user holds its share. @kernel block/blk-mq-tag.c: blk_mq_get_tag */
@@ -51,7 +54,8 @@ export class BlkMqTags {
       return -1;
     }
     user.held++;
-    return this.#free.pop()!;
+    this.#freeCount--;
+    return this.#free[this.#freeCount]!;
   }
 
   /** Queues the user to be woken when a tag is free for it; one that waits already keeps its place. */
@@ -68,7 +72,8 @@ export class BlkMqTags {
   put(user: TagUser, tag: number): void {
     if (user.held === 0) throw new BlkBug("a tag comes back from a queue that holds none");
     user.held--;
-    this.#free.push(tag);
+    this.#free[this.#freeCount] = tag;
+    this.#freeCount++;
     if (user.held === 0 && !user.waiting) this.#deactivate(user);
     if (this.#firstWaiter !== null) this.#wakeWaiters();
   }
@@ -85,7 +90,7 @@ export class BlkMqTags {
 
   /** @kernel block/blk-mq.h: hctx_may_queue */
   #mayTake(user: TagUser): boolean {
-    if (this.#free.length === 0) return false;
+    if (this.#freeCount === 0) return false;
     if (this.#activeUsers <= 1) return true;
     return user.held < Math.max(Math.ceil(this.depth / this.#activeUsers), MIN_SHARE);
   }

@@ -30,8 +30,8 @@ export class BlkMqQueue extends RequestQueue {
   readonly tagSet: BlkMqTagSet;
   /** The device's hardware queues. */
   readonly hctxs: readonly BlkMqHwCtx[];
-  /** Watches what the driver owns; `BlkMqHwCtx` tells it. */
-  readonly timeouts: RequestTimeouts;
+  /** Watches what the driver owns; `BlkMqHwCtx` tells it. Null when the driver does not want to hear of what takes too long. */
+  readonly timeouts: RequestTimeouts | null;
   /** Every request, the flush machine's included. */
   readonly #requests: BlkRequest[] = [];
   readonly #splitter: BioSplitter;
@@ -55,7 +55,7 @@ export class BlkMqQueue extends RequestQueue {
     this.#elevator = this.#elevatorType.create(this);
     this.#flush = new FlushMachine(this, this.newRequest(this.hctxs[0]!));
     this.setNrRequests(options.nrRequests ?? this.#elevatorType.defaultNrRequests(this.queueDepth));
-    this.timeouts = new RequestTimeouts(layer.executor, this.#requests, this.ops, options.timeoutMs ?? 30_000);
+    this.timeouts = this.#newTimeouts(options.timeoutMs ?? 30_000);
   }
 
   /** Requests each hardware queue takes at a time. */
@@ -80,7 +80,7 @@ export class BlkMqQueue extends RequestQueue {
   /** @kernel block/blk-mq.c: blk_mq_submit_bio */
   protected takeBio(bio: Bio): void {
     const hctx = this.#hctxFor(bio);
-    const front = this.#splitter.split(bio, hctx.requests.hasFree);
+    const front = this.#splitter.split(bio, hctx.requests);
     if (front === null) return;
     this.#takeWithinLimits(front, hctx);
     if (front !== bio) this.layer.submitBioNoacctNocheck(bio);
@@ -186,7 +186,7 @@ export class BlkMqQueue extends RequestQueue {
     rq.hctx.requests.put(rq);
     this.exit();
     if (heldKeyslot) throw new BlkBug("a request is freed that holds a keyslot");
-    this.resumeWaiting(rq.hctx);
+    if (!rq.hctx.waiting.isEmpty) this.resumeWaiting(rq.hctx);
   }
 
   /** Takes the bios that waited, as many as find what they need. */
@@ -245,7 +245,13 @@ export class BlkMqQueue extends RequestQueue {
 
   override async drain(): Promise<void> {
     await super.drain();
-    this.timeouts.stop();
+    this.timeouts?.stop();
+  }
+
+  #newTimeouts(timeoutMs: number): RequestTimeouts | null {
+    const { timeout } = this.ops;
+    if (timeout === undefined) return null;
+    return new RequestTimeouts(this.layer.executor, this.#requests, (rq) => timeout.call(this.ops, rq), timeoutMs);
   }
 
   #takeWithinLimits(bio: Bio, hctx: BlkMqHwCtx): void {

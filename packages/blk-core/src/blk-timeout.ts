@@ -1,4 +1,3 @@
-import type { BlkMqOps } from "./blk-mq-ops.js";
 import { type BlkRequest, RequestState } from "./blk-request.js";
 import { type Executor, Timer } from "./executor.js";
 
@@ -16,20 +15,24 @@ export class RequestTimeouts {
   readonly #executor: Executor;
   readonly #requests: readonly BlkRequest[];
   readonly #timeoutMs: number;
-  readonly #ops: BlkMqOps;
+  readonly #timeout: (rq: BlkRequest) => EhAction;
   readonly #timer = new Timer(() => this.#expire());
 
-  /** `requests` may grow. */
-  constructor(executor: Executor, requests: readonly BlkRequest[], ops: BlkMqOps, timeoutMs: number) {
+  /** `requests` may grow; `timeout` is the driver's. */
+  constructor(
+    executor: Executor,
+    requests: readonly BlkRequest[],
+    timeout: (rq: BlkRequest) => EhAction,
+    timeoutMs: number,
+  ) {
     this.#executor = executor;
     this.#requests = requests;
     this.#timeoutMs = timeoutMs;
-    this.#ops = ops;
+    this.#timeout = timeout;
   }
 
   /** The driver gets the request now. @kernel block/blk-timeout.c: blk_add_timer */
   start(rq: BlkRequest): void {
-    if (this.#ops.timeout === undefined) return;
     rq.timedOut = false;
     rq.deadlineMs = this.#executor.nowMs() + this.#timeoutMs;
     if (!this.#timer.pending) this.#executor.addTimer(this.#timer, this.#timeoutMs);
@@ -55,7 +58,7 @@ export class RequestTimeouts {
   /** @kernel block/blk-mq.c: blk_mq_rq_timed_out */
   #timeOut(rq: BlkRequest): void {
     rq.timedOut = true;
-    if (this.#ops.timeout!(rq) === EhAction.RESET_TIMER) this.start(rq);
+    if (this.#timeout(rq) === EhAction.RESET_TIMER) this.start(rq);
   }
 }
 

@@ -20,6 +20,7 @@ export interface WriteOptions {
 export class BlockDevice {
   readonly name: string;
   readonly disk: GenDisk;
+  readonly queue: RequestQueue;
   readonly startSector: number;
   readonly readOnly: boolean;
   /** Its I/O so far; see `stat`. */
@@ -35,6 +36,7 @@ export class BlockDevice {
     stats: DiskStats,
   ) {
     this.disk = disk;
+    this.queue = disk.queue;
     this.name = name;
     this.startSector = startSector;
     this.#sectorCount = this.#checkSectorCount(sectorCount);
@@ -50,10 +52,6 @@ export class BlockDevice {
   /** For `GenDisk.setCapacity`. */
   setSectorCount(sectorCount: number): void {
     this.#sectorCount = this.#checkSectorCount(sectorCount);
-  }
-
-  get queue(): RequestQueue {
-    return this.disk.queue;
   }
 
   /** Size in bytes. */

@@ -1,7 +1,7 @@
 import { type Bio, SECTOR_BYTES, SECTOR_SHIFT } from "./bio.js";
 import type { BioCryptCtx } from "./bio-crypt-ctx.js";
 import { type BioIntegrityPayload, newIntegrityPool } from "./bio-integrity.js";
-import { BioSet, newCryptCtxPool } from "./bio-set.js";
+import { BioSet } from "./bio-set.js";
 import { type CryptoFallback, noCryptoFallback } from "./blk-crypto.js";
 import { BlkPlug } from "./blk-plug.js";
 import type { BlockDevice } from "./block-device.js";
@@ -9,8 +9,9 @@ import { BlkBug } from "./errors.js";
 import type { Executor } from "./executor.js";
 import { IoClock } from "./io-clock.js";
 import { BIO_CHUNK_BYTES } from "./limits.js";
-import { opIsFlush, opIsWrite, opOf, ReqFlag, ReqOp } from "./opf.js";
-import type { FailAlloc, Pool } from "./pool.js";
+import { opIsFlush, opIsPlain, opIsWrite, opOf, ReqFlag, ReqOp } from "./opf.js";
+import type { Pool } from "./pool.js";
+import { type FailAlloc, Quota } from "./quota.js";
 import { BlkStatus } from "./status.js";
 import { BlockTracepoints } from "./tracepoint.js";
 
@@ -53,8 +54,8 @@ export class BlockLayer {
   readonly ioClock: IoClock;
   /** For whoever makes pools of this layer's objects. */
   readonly failAlloc: FailAlloc | null;
-  /** All contexts of this layer's bios. */
-  readonly cryptCtxPool: Pool<BioCryptCtx>;
+  /** All encryption contexts of this layer's bios. */
+  readonly cryptCtxs: Quota;
   /** All protection information of this layer's bios. */
   readonly integrityPool: Pool<BioIntegrityPayload>;
   /** Bios for upper layers. @kernel block/bio.c: fs_bio_set */
@@ -72,7 +73,7 @@ export class BlockLayer {
     this.cryptoFallback = options.cryptoFallback ?? noCryptoFallback;
     this.tracer = options.tracer ?? null;
     this.failAlloc = options.failAlloc ?? null;
-    this.cryptCtxPool = newCryptCtxPool(4 * maxBios, this.failAlloc);
+    this.cryptCtxs = new Quota("bio_crypt_ctx", 4 * maxBios, this.failAlloc);
     this.integrityPool = newIntegrityPool(4 * maxBios, this.failAlloc);
     this.bioSet = this.newBioSet("fs_bio_set", maxBios);
     this.cryptoFallback.attach(this);
@@ -80,7 +81,7 @@ export class BlockLayer {
 
   /** Bios of this layer for one user; they share the layer's contexts. */
   newBioSet(name: string, capacity: number): BioSet {
-    return new BioSet(name, capacity, this.cryptCtxPool, this.failAlloc);
+    return new BioSet(name, capacity, this.cryptCtxs, this.failAlloc);
   }
 
   /**
@@ -91,9 +92,13 @@ export class BlockLayer {
    * @kernel include/linux/blk-crypto.h: blk_crypto_submit_bio
    */
   submitBio(bio: Bio): void {
-    const ctx = bio.cryptCtx;
-    if (ctx === null || !bio.hasData) return this.submitBioNoacct(bio);
-    if (bio.bdev!.queue.cryptoProfile.supports(ctx.key!)) this.#submitChecked(bio);
+    if (bio.cryptCtx === null) this.submitBioNoacct(bio);
+    else this.#submitEncrypted(bio, bio.cryptCtx);
+  }
+
+  #submitEncrypted(bio: Bio, ctx: BioCryptCtx): void {
+    if (!bio.hasData) bio.endIoWith(BlkStatus.IOERR);
+    else if (bio.bdev!.queue.cryptoProfile.supports(ctx.key!)) this.#submitChecked(bio);
     else if (this.cryptoFallback.prepBio(bio)) this.submitBioNoacct(bio);
   }
 
@@ -212,16 +217,11 @@ function checkContext(bio: Bio): BlkStatus {
  */
 function prepareForQueue(bio: Bio): BlkStatus {
   const bdev = bio.bdev!;
-  const queue = bdev.queue;
-  if (!queue.isLive) return BlkStatus.IOERR;
-  if (opIsWrite(bio.opf) && bdev.readOnly && bio.bytes > 0) return BlkStatus.IOERR;
+  if (!bdev.queue.isLive) return BlkStatus.IOERR;
+  if (bdev.readOnly && opIsWrite(bio.opf) && bio.bytes > 0) return BlkStatus.IOERR;
   const rangeStatus = checkRange(bio, bdev);
   if (rangeStatus !== BlkStatus.OK) return rangeStatus;
-  if (opIsFlush(bio.opf)) {
-    if (opOf(bio.opf) !== ReqOp.WRITE) return BlkStatus.IOERR;
-    if (!queue.limits.writeCache) bio.opf &= ~(ReqFlag.PREFLUSH | ReqFlag.FUA);
-  }
-  return opOf(bio.opf) <= ReqOp.WRITE ? BlkStatus.OK : checkWithoutData(bio);
+  return opIsPlain(bio.opf) ? BlkStatus.OK : checkOperation(bio);
 }
 
 function checkRange(bio: Bio, bdev: BlockDevice): BlkStatus {
@@ -244,9 +244,16 @@ function remapPartition(bio: Bio, bdev: BlockDevice): void {
   bdev.queue.layer.tracepoints.blockBioRemap.emit?.(bio, bdev, fromSector);
 }
 
-function checkWithoutData(bio: Bio): BlkStatus {
+/** What asks for a flush, or moves no data. */
+function checkOperation(bio: Bio): BlkStatus {
   const limits = bio.bdev!.queue.limits;
+  if (opIsFlush(bio.opf)) {
+    if (opOf(bio.opf) !== ReqOp.WRITE) return BlkStatus.IOERR;
+    if (!limits.writeCache) bio.opf &= ~(ReqFlag.PREFLUSH | ReqFlag.FUA);
+  }
   switch (opOf(bio.opf)) {
+    case ReqOp.WRITE:
+      return BlkStatus.OK;
     case ReqOp.DISCARD:
       return limits.maxDiscardSectors > 0 ? BlkStatus.OK : BlkStatus.NOTSUPP;
     case ReqOp.WRITE_ZEROES:

@@ -41,6 +41,8 @@ export const ReqFlag = {
 } as const;
 
 const OP_MASK = 0xff;
+/** All bits of an operation but that of a write. */
+const NOT_PLAIN_MASK = (OP_MASK & ~ReqOp.WRITE) | ReqFlag.PREFLUSH | ReqFlag.FUA;
 const NOMERGE_MASK = ReqFlag.NOMERGE | ReqFlag.PREFLUSH | ReqFlag.FUA;
 
 /** The operation inside an `opf`. */
@@ -56,6 +58,11 @@ export function opIsWrite(opf: number): boolean {
 /** Whether the flush machine has to look at it. @kernel include/linux/blk_types.h: op_is_flush */
 export function opIsFlush(opf: number): boolean {
   return (opf & (ReqFlag.PREFLUSH | ReqFlag.FUA)) !== 0;
+}
+
+/** Whether it is a read or a write without a flush: the most common I/O, told by one look. @context hot */
+export function opIsPlain(opf: number): boolean {
+  return (opf & NOT_PLAIN_MASK) === 0;
 }
 
 /** Whether merging may be tried at all: plain reads and writes, and discards. @kernel include/linux/blk-mq.h: rq_mergeable */

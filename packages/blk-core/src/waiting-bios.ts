@@ -22,6 +22,10 @@ export class WaitingBios {
     this.#retryTimer = new Timer(resume);
   }
 
+  get isEmpty(): boolean {
+    return this.#bios.first === null;
+  }
+
   /** One that was taken out and has to wait again keeps its place. */
   add(bio: Bio): void {
     if (this.#resuming) this.#bios.prepend(bio);
