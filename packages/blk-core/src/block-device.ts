@@ -38,8 +38,8 @@ export class BlockDevice {
     this.disk = disk;
     this.queue = disk.queue;
     this.name = name;
-    this.startSector = startSector;
-    this.#sectorCount = this.#checkSectorCount(sectorCount);
+    this.startSector = this.#wholeBlocks(startSector, "first sector");
+    this.#sectorCount = this.#wholeBlocks(sectorCount, "sector count");
     this.readOnly = readOnly;
     this.stats = stats;
   }
@@ -51,7 +51,7 @@ export class BlockDevice {
 
   /** For `GenDisk.setCapacity`. */
   setSectorCount(sectorCount: number): void {
-    this.#sectorCount = this.#checkSectorCount(sectorCount);
+    this.#sectorCount = this.#wholeBlocks(sectorCount, "sector count");
   }
 
   /** Size in bytes. */
@@ -93,13 +93,14 @@ export class BlockDevice {
     return zeroRange(this, null, byteOffset, bytes);
   }
 
-  #checkSectorCount(sectorCount: number): number {
+  /** @kernel block/ioctl.c: blkpg_do_ioctl */
+  #wholeBlocks(sectors: number, what: string): number {
     const blockSectors = this.queue.limits.logicalBlockBytes / SECTOR_BYTES;
-    if (Number.isInteger(sectorCount) && sectorCount >= 0 && sectorCount % blockSectors === 0) return sectorCount;
+    if (Number.isInteger(sectors) && sectors >= 0 && sectors % blockSectors === 0) return sectors;
     throw new BlkError(
       "EINVAL",
       this.name,
-      `${sectorCount} sectors, expected a multiple of ${blockSectors} (the logical block)`,
+      `${what} ${sectors}, expected a multiple of ${blockSectors} (the logical block)`,
     );
   }
 }

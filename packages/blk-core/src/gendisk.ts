@@ -51,7 +51,7 @@ export class GenDisk {
   /**
    * A block device for a part of the disk.
    *
-   * @throws BlkError EINVAL when the range lies outside the disk.
+   * @throws BlkError EINVAL when the range lies outside the disk, or its start or size is no multiple of the logical block.
    */
   partition(name: string, startSector: number, sectorCount: number): BlockDevice {
     if (startSector < 0 || startSector + sectorCount > this.part0.sectorCount) {

@@ -86,6 +86,20 @@ describe("checks before the queue", () => {
     expectNoLeaks(rig);
   });
 
+  it.each([1, 63, 0.5, Number.NaN])("a partition starts at a logical block, not at sector %d", (startSector) => {
+    const rig = makeRig({ limits: { logicalBlockBytes: 4096 } });
+    expect(() => rig.disk.partition("test0p1", startSector, 8)).toThrow(
+      new RegExp(`test0p1: first sector ${startSector}, expected a multiple of 8 .the logical block. .EINVAL`),
+    );
+  });
+
+  it.each([1, 8.5, Number.NaN])("a partition holds whole logical blocks, not %d sectors", (sectorCount) => {
+    const rig = makeRig({ limits: { logicalBlockBytes: 4096 } });
+    expect(() => rig.disk.partition("test0p1", 64, sectorCount)).toThrow(
+      new RegExp(`test0p1: sector count ${sectorCount}, expected a multiple of 8 .the logical block. .EINVAL`),
+    );
+  });
+
   it("a disk's capacity bounds the I/O that comes after it is set", () => {
     const rig = makeRig();
     const sectorCount = rig.disk.part0.sectorCount;
@@ -97,7 +111,7 @@ describe("checks before the queue", () => {
     expect(behindTheOldEnd.ends).toEqual([BlkStatus.OK]);
     rig.disk.setCapacity(sectorCount);
     expect(submit(rig, sectorCount, 8)).toEqual([BlkStatus.IOERR]);
-    expect(() => rig.disk.setCapacity(0.5)).toThrow(/0.5 sectors/);
+    expect(() => rig.disk.setCapacity(0.5)).toThrow(/sector count 0.5/);
     expect(rig.disk.part0.sectorCount).toBe(sectorCount);
     expectNoLeaks(rig);
   });

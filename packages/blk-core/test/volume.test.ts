@@ -99,7 +99,7 @@ describe("BlockDevice promises", () => {
   it("have a size in whole logical blocks", () => {
     const rig = memoryDisk({ logicalBlockBytes: 4096 });
     expect(() => new GenDisk({ name: "odd", queue: rig.queue, sectorCount: 9 })).toThrow(
-      /odd: 9 sectors.*multiple of 8/,
+      /odd: sector count 9.*multiple of 8/,
     );
   });
 
