@@ -1,4 +1,4 @@
-import { type Bio, SECTOR_BYTES } from "./bio.js";
+import { BIO_MAX_BYTES, type Bio, SECTOR_BYTES } from "./bio.js";
 import { bioCryptCtxCompatible, bioCryptCtxMergeable } from "./bio-crypt-ctx.js";
 import { bioIntegrityMergeable } from "./bio-integrity.js";
 import { accountMergeBio, accountMergeRequest } from "./blk-account.js";
@@ -89,10 +89,12 @@ function isDiscard(rq: BlkRequest): boolean {
   return opOf(rq.opf) === ReqOp.DISCARD;
 }
 
+/** Sectors are counted in 32 bits of bytes, in requests as in bios. @kernel block/blk.h: blk_queue_get_max_sectors */
 function fitsLimits(rq: BlkRequest, bytes: number, segmentCount: number): boolean {
-  const limits = rq.queue.limits;
-  if (isDiscard(rq)) return rq.bytes + bytes <= limits.maxDiscardSectors * SECTOR_BYTES;
-  return rq.bytes + bytes <= limits.maxSectors * SECTOR_BYTES && rq.segmentCount + segmentCount <= limits.maxSegments;
+  const { maxDiscardSectors, maxSectors, maxSegments } = rq.queue.limits;
+  if (rq.bytes + bytes > BIO_MAX_BYTES) return false;
+  if (isDiscard(rq)) return rq.bytes + bytes <= maxDiscardSectors * SECTOR_BYTES;
+  return rq.bytes + bytes <= maxSectors * SECTOR_BYTES && rq.segmentCount + segmentCount <= maxSegments;
 }
 
 /** A request at its limits is not compared again. @kernel block/blk-merge.c: req_set_nomerge */

@@ -226,9 +226,10 @@ function prepareForQueue(bio: Bio): BlkStatus {
 
 function checkRange(bio: Bio, bdev: BlockDevice): BlkStatus {
   if (bio.remapped) return BlkStatus.OK;
-  if (bio.bytes > 0) {
+  if (bio.bytes !== 0) {
     if (bio.sector < 0 || bio.endSector > bdev.sectorCount) return BlkStatus.IOERR;
-    if ((bio.bytes & (SECTOR_BYTES - 1)) !== 0 || Math.floor(bio.sector) !== bio.sector) return BlkStatus.IOERR;
+    // `sectors` knows neither fractions nor more than `BIO_MAX_BYTES`.
+    if (bio.sectors * SECTOR_BYTES !== bio.bytes || Math.floor(bio.sector) !== bio.sector) return BlkStatus.IOERR;
     const blockMask = bdev.queue.limits.logicalBlockBytes - 1;
     if ((bio.bytes & blockMask) !== 0 || (bio.sector & (blockMask >> SECTOR_SHIFT)) !== 0) return BlkStatus.IOERR;
     if (bdev !== bdev.disk.part0) remapPartition(bio, bdev);

@@ -161,6 +161,16 @@ describe("discards", () => {
     expect(rig.driver.taken[0]!.segmentCount).toBe(1);
   });
 
+  it("never merge beyond the bytes that a request counts", () => {
+    rig = makeRig({ limits: { maxDiscardSectors: 2 ** 32 - 1 } }, {}, 2 ** 40);
+    const sectors = (3 * 2 ** 30) / 512;
+    rig.layer.startPlug();
+    discard(0, sectors);
+    discard(sectors, sectors);
+    rig.layer.finishPlug();
+    expect(rig.driver.log).toEqual([`DISCARD 0+${sectors}`, `DISCARD ${sectors}+${sectors}`]);
+  });
+
   it("never merge with writes", () => {
     rig.layer.startPlug();
     submit(rig, 0, 8, { op: ReqOp.WRITE });
@@ -183,6 +193,20 @@ describe("discards", () => {
     rig.layer.finishPlug();
     expect(rig.driver.log).toEqual(["DISCARD 0+24"]);
   });
+});
+
+it("reads never merge beyond the bytes that a request counts", () => {
+  rig = makeRig({ limits: { maxSectors: 2 ** 24, maxSegmentBytes: 2 ** 24, maxSegments: 1024 } }, {}, 2 ** 40);
+  const memory = new Uint8Array(2 ** 24);
+  const sectors = (3 * 2 ** 30) / 512;
+  rig.layer.startPlug();
+  for (const sector of [0, sectors]) {
+    const { bio } = makeBio(rig, sector, 0);
+    while (bio.bytes < sectors * 512) bio.addBuffer(memory);
+    rig.layer.submitBio(bio);
+  }
+  rig.layer.finishPlug();
+  expect(rig.driver.log).toEqual([`READ 0+${sectors}`, `READ ${sectors}+${sectors}`]);
 });
 
 it("a request that reached its limits is not compared again", () => {

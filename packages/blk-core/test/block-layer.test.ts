@@ -44,6 +44,15 @@ describe("checks before the queue", () => {
     expectNoLeaks(rig);
   });
 
+  it.each([-4096, 2 ** 32, 2 ** 33 + 4096, 4096.5, Number.NaN])("refuses a bio of %d bytes", (bytes) => {
+    const rig = makeRig({ limits: { maxDiscardSectors: 2 ** 32 - 1 } }, {}, 2 ** 40);
+    const { bio, ends } = makeBio(rig, 0, 0, { op: ReqOp.DISCARD });
+    bio.bytes = bytes;
+    rig.layer.submitBio(bio);
+    expect(ends).toEqual([BlkStatus.IOERR]);
+    expectNoLeaks(rig);
+  });
+
   it("takes the last sector and refuses the one behind it", () => {
     const rig = makeRig({}, {}, 64);
     const last = submit(rig, 63, 1);
