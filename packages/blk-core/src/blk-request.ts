@@ -1,4 +1,4 @@
-import { type Bio, SECTOR_SHIFT } from "./bio.js";
+import { type Bio, SECTOR_BYTES, SECTOR_SHIFT } from "./bio.js";
 import { BioCryptCtx } from "./bio-crypt-ctx.js";
 import { accountCompletion, accountStart } from "./blk-account.js";
 import { type Keyslot, type KeyslotResult, KeyslotWaiter } from "./blk-crypto.js";
@@ -169,10 +169,11 @@ export class BlkRequest implements CountedIo {
    * not done, in `sector` and in the context. The keyslot is put before the last bio ends, so that its submitter can
    * evict the key at once.
    *
+   * @throws BlkBug when the rest would not start at a data unit, an interval of protection information and a sector.
    * @kernel block/blk-mq.c: blk_update_request
    */
   update(status: BlkStatus, bytes: number): boolean {
-    if (bytes > this.bytes) throw new BlkBug(`${bytes} bytes of a request of ${this.bytes} complete`);
+    if (bytes !== this.bytes) this.#checkPart(bytes);
     this.queue.layer.tracepoints.blockRqComplete.emit?.(this, status, bytes);
     accountCompletion(this, bytes >>> SECTOR_SHIFT);
     if (this.queue.limits.integrity !== null && status === BlkStatus.OK) blkIntegrityComplete(this, bytes);
@@ -197,6 +198,15 @@ export class BlkRequest implements CountedIo {
     this.bio!.advance(left);
     if (this.bio!.status === BlkStatus.OK) this.bio!.status = status;
     return true;
+  }
+
+  /** A part of a data unit would move the sector and not the DUN: the rest of it would be read or written as another. */
+  #checkPart(bytes: number): void {
+    if (bytes > this.bytes) throw new BlkBug(`${bytes} bytes of a request of ${this.bytes} complete`);
+    const dataUnitBytes = this.cryptCtx?.key?.dataUnitBytes ?? SECTOR_BYTES;
+    const unitBytes = Math.max(dataUnitBytes, this.queue.limits.integrity?.intervalBytes ?? SECTOR_BYTES);
+    if (bytes % unitBytes === 0) return;
+    throw new BlkBug(`${bytes} bytes of a request of ${this.bytes} complete, expected a multiple of ${unitBytes}`);
   }
 
   /** Ends the first bio. */

@@ -1,4 +1,5 @@
 import {
+  BlkBug,
   BlkMqQueue,
   BlkStatus,
   dunToBigInt,
@@ -8,7 +9,17 @@ import {
   RequestState,
 } from "@inlinecrypt/blk-core";
 import { describe, expect, it } from "vitest";
-import { expectNoLeaks, FakeProfile, fakeKey, ManualDriver, makeBio, makeRig, type Rig, submit } from "./support.js";
+import {
+  type BioOptions,
+  expectNoLeaks,
+  FakeProfile,
+  fakeKey,
+  ManualDriver,
+  makeBio,
+  makeRig,
+  type Rig,
+  submit,
+} from "./support.js";
 
 function cryptoRig(options: Parameters<typeof makeRig>[0] = {}): Rig & { profile: FakeProfile } {
   const rig = makeRig(options);
@@ -16,6 +27,8 @@ function cryptoRig(options: Parameters<typeof makeRig>[0] = {}): Rig & { profile
   rig.queue.registerCryptoProfile(profile);
   return { ...rig, profile };
 }
+
+const crc1Of2048 = { logicalBlockBytes: 2048, integrity: { csum: "crc", type: 1 } } as const;
 
 describe("splitting to limits", () => {
   it("cuts at max sectors and ends the bio once, after all parts, with the first error", () => {
@@ -323,6 +336,24 @@ describe("encrypted requests", () => {
     expect(rig.driver.log).toEqual(["READ 0+8", "READ 4+4"]);
     rig.driver.completeAll();
     expect([rig.profile.held, ends]).toEqual([0, [BlkStatus.OK]]);
+    expectNoLeaks(rig);
+  });
+
+  it.each<[string, number, Rig, BioOptions]>([
+    ["a data unit", 4096, cryptoRig(), { key: fakeKey(4096) }],
+    ["an interval of protection information", 2048, makeRig({ limits: crc1Of2048 }), {}],
+    ["a sector", 512, makeRig(), {}],
+  ])("a part of %s never completes", (_what, unitBytes, rig, options) => {
+    const ends = submit(rig, 0, 16, { op: ReqOp.WRITE, ...options });
+    const rq = rig.driver.taken[0]!;
+    for (const bytes of [256, unitBytes / 2, unitBytes * 1.5]) {
+      expect(() => rq.update(BlkStatus.OK, bytes)).toThrow(
+        new BlkBug(`${bytes} bytes of a request of 8192 complete, expected a multiple of ${unitBytes}`),
+      );
+    }
+    rq.update(BlkStatus.OK, unitBytes);
+    rig.driver.completeNext();
+    expect(ends).toEqual([BlkStatus.OK]);
     expectNoLeaks(rig);
   });
 
