@@ -1,4 +1,4 @@
-import { type Bio, SECTOR_BYTES, SECTOR_SHIFT } from "./bio.js";
+import { type Bio, SECTOR_BYTES } from "./bio.js";
 import type { BioCryptCtx } from "./bio-crypt-ctx.js";
 import { type BioIntegrityPayload, newIntegrityPool } from "./bio-integrity.js";
 import { BioSet } from "./bio-set.js";
@@ -12,6 +12,7 @@ import { BIO_CHUNK_BYTES } from "./limits.js";
 import { opIsFlush, opIsPlain, opIsWrite, opOf, ReqFlag, ReqOp } from "./opf.js";
 import type { Pool } from "./pool.js";
 import { type FailAlloc, Quota } from "./quota.js";
+import { bioUnaligned } from "./request-queue.js";
 import { BlkStatus } from "./status.js";
 import { BlockTracepoints } from "./tracepoint.js";
 
@@ -230,8 +231,7 @@ function checkRange(bio: Bio, bdev: BlockDevice): BlkStatus {
     if (bio.sector < 0 || bio.endSector > bdev.sectorCount) return BlkStatus.IOERR;
     // `sectors` knows neither fractions nor more than `BIO_MAX_BYTES`.
     if (bio.sectors * SECTOR_BYTES !== bio.bytes || Math.floor(bio.sector) !== bio.sector) return BlkStatus.IOERR;
-    const blockMask = bdev.queue.limits.logicalBlockBytes - 1;
-    if ((bio.bytes & blockMask) !== 0 || (bio.sector & (blockMask >> SECTOR_SHIFT)) !== 0) return BlkStatus.IOERR;
+    if (bioUnaligned(bio, bdev.queue.limits)) return BlkStatus.IOERR;
     if (bdev !== bdev.disk.part0) remapPartition(bio, bdev);
   }
   bio.remapped = true;

@@ -1,4 +1,4 @@
-import type { Bio } from "./bio.js";
+import { type Bio, SECTOR_SHIFT } from "./bio.js";
 import { BioList } from "./bio-list.js";
 import { type CryptoProfile, noCryptoProfile } from "./blk-crypto.js";
 import type { BlockLayer } from "./block-layer.js";
@@ -118,13 +118,19 @@ export abstract class RequestQueue {
     return this.#usage.freeze();
   }
 
-  /** Undoes one `freeze`; after the last the bios that waited go on, in order. @kernel block/blk-mq.c: blk_mq_unfreeze_queue */
+  /**
+   * Undoes one `freeze`; after the last the bios that waited go on, in order. Those that new limits leave unaligned end
+   * with IOERR.
+   *
+   * @kernel block/blk-mq.c: blk_mq_unfreeze_queue
+   */
   unfreeze(): void {
     if (!this.#usage.unfreeze()) return;
     while (!this.#usage.isFrozen) {
       const bio = this.#held.shift();
       if (bio === null) return;
-      this.layer.submitBioNoacctNocheck(bio);
+      if (bio.bytes > 0 && bioUnaligned(bio, this.#limits)) bio.endIoWith(BlkStatus.IOERR);
+      else this.layer.submitBioNoacctNocheck(bio);
     }
   }
 
@@ -139,4 +145,10 @@ export abstract class RequestQueue {
     for (let bio = this.#held.shift(); bio !== null; bio = this.#held.shift()) bio.endIoWith(BlkStatus.IOERR);
     return drained;
   }
+}
+
+/** Whether a bio with bytes is more or less than whole logical blocks. @kernel block/blk-mq.c: bio_unaligned */
+export function bioUnaligned(bio: Bio, limits: QueueLimits): boolean {
+  const blockMask = limits.logicalBlockBytes - 1;
+  return (bio.bytes & blockMask) !== 0 || (bio.sector & (blockMask >> SECTOR_SHIFT)) !== 0;
 }

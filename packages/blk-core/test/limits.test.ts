@@ -4,6 +4,8 @@ import {
   defaultLimits,
   type QueueLimits,
   type QueueLimitsInput,
+  ReqFlag,
+  ReqOp,
   stackIntegrity,
   stackingLimits,
   stackLimits,
@@ -140,6 +142,25 @@ describe("commitLimits", () => {
     rig.queue.unfreeze();
     expect(rig.driver.log).toEqual(["READ 0+8", "READ 100+8", "READ 108+8"]);
     rig.driver.completeAll();
+    expectNoLeaks(rig);
+  });
+
+  it("bios that waited and are no whole logical blocks any more fail; flushes and others go on", async () => {
+    const rig = makeRig({ limits: { writeCache: true } });
+    const frozen = rig.queue.freeze();
+    const ends = [
+      submit(rig, 1, 1),
+      submit(rig, 8, 1),
+      submit(rig, 1, 8),
+      submit(rig, 8, 8),
+      submit(rig, 3, 0, { op: ReqOp.WRITE | ReqFlag.PREFLUSH }),
+    ];
+    await frozen;
+    rig.queue.commitLimits({ logicalBlockBytes: 4096 });
+    rig.queue.unfreeze();
+    rig.driver.completeAll();
+    const { IOERR, OK } = BlkStatus;
+    expect(ends).toEqual([[IOERR], [IOERR], [IOERR], [OK], [OK]]);
     expectNoLeaks(rig);
   });
 
