@@ -117,6 +117,14 @@ export class BioIntegrityPayload {
     return true;
   }
 
+  /**
+   * The bio has to wait for a request. The last payload goes back meanwhile: a bio in front of this one may wait for it,
+   * and requests that carry none bring none when they end.
+   */
+  yieldIfLast(): void {
+    if (this.#automatic && this.#pool.inUse === this.#pool.capacity) this.release();
+  }
+
   /** Detaches from the bio and goes back to the pool. @kernel block/bio-integrity.c: bio_integrity_free */
   release(): void {
     this.#bio!.integrity = null;
@@ -199,7 +207,7 @@ export function bioIntegrityAlloc(bio: Bio): BioIntegrityPayload {
 /**
  * Gives a data bio that comes without protection information some, generated for a write, to be checked after a read.
  * A bio with an encryption context gets none: its data is not what the device will store. False when payloads have run
- * out: the bio has ended.
+ * out: the bio has to wait for one.
  *
  * @context hot, may wait: no
  * @kernel block/bio-integrity-auto.c: bio_integrity_prep; block/bio-integrity.c: __bio_integrity_action
@@ -207,10 +215,7 @@ export function bioIntegrityAlloc(bio: Bio): BioIntegrityPayload {
 export function bioIntegrityPrep(bio: Bio, integrity: IntegrityLimits): boolean {
   if (!bio.hasData || bio.integrity !== null || bio.cryptCtx !== null) return true;
   const payload = bio.bdev!.queue.layer.integrityPool.tryGet();
-  if (payload === null) {
-    bio.endIoWith(BlkStatus.RESOURCE);
-    return false;
-  }
+  if (payload === null) return false;
   payload.attach(bio, integrity);
   payload.makeForBio();
   return true;

@@ -255,7 +255,9 @@ export class BlkMqQueue extends RequestQueue {
   }
 
   #takeWithinLimits(bio: Bio, hctx: BlkMqHwCtx): void {
-    if (this.limits.integrity !== null && !bioIntegrityPrep(bio, this.limits.integrity)) return;
+    if (this.limits.integrity !== null && !bioIntegrityPrep(bio, this.limits.integrity)) {
+      return this.#waitForRequest(bio, hctx);
+    }
     if (this.#tryMerge(bio, hctx)) return;
     const rq = this.#takeRequest(hctx);
     if (rq === null) return this.#waitForRequest(bio, hctx);
@@ -305,9 +307,10 @@ export class BlkMqQueue extends RequestQueue {
     return rq;
   }
 
-  /** Keeps a bio until a request that goes the same way ends, and with it a request and perhaps a split bio is free. */
+  /** Keeps a bio until a request that goes the same way ends, and with it what the bio lacks may be free. */
   #waitForRequest(bio: Bio, hctx: BlkMqHwCtx): void {
     if ((bio.opf & ReqFlag.NOWAIT) !== 0) return bio.endIoWith(BlkStatus.AGAIN);
+    bio.integrity?.yieldIfLast();
     this.enter();
     hctx.waiting.add(bio);
     this.layer.flushPlug();

@@ -6,8 +6,8 @@ import { type Executor, Timer } from "./executor.js";
 const RETRY_DELAY_MS = 3;
 
 /**
- * Bios that a queue could not take for want of a request, a split bio or an encryption context. They are taken again
- * from the top, merging included, in the order in which they came.
+ * Bios that a queue could not take for want of a request, a split bio, an encryption context or an integrity payload.
+ * They are taken again from the top, merging included, in the order in which they came.
  *
  * @kernel block/blk-mq-tag.c: blk_mq_get_tag, where the submitter sleeps
  */

@@ -5,13 +5,14 @@ import {
   bioIntegrityAlloc,
   type CryptoFallback,
   newDun,
+  ReqFlag,
   ReqOp,
 } from "@inlinecrypt/blk-core";
 import { afterEach, describe, expect, it } from "vitest";
 import { bioIntegrityPrep } from "../src/bio-integrity.js";
 import { bitwiseCrc } from "./integrity-disk.js";
 import { IntegrityRig, noise } from "./integrity-rig.js";
-import { fakeKey } from "./support.js";
+import { expectNoLeaks, fakeKey, makeBio, makeRig, submit } from "./support.js";
 
 let rig: IntegrityRig;
 
@@ -153,12 +154,68 @@ describe("integrity and encryption", () => {
   });
 });
 
-describe("memory", () => {
-  it("a bio that finds no payload ends with RESOURCE", () => {
-    protectedRig({}, { failAlloc: (pool) => pool.name === "bio_integrity_payload" });
-    expect(rig.write(0, noise(512))).toBe(BlkStatus.RESOURCE);
+describe("bios that find no payload", () => {
+  const limits = { maxSectors: 8, maxDiscardSectors: 8, integrity: { csum: "crc", type: 3 } } as const;
+
+  it("wait for one, unless they may not", () => {
+    let fail = true;
+    const manual = makeRig({ limits }, { failAlloc: (pool) => fail && pool.name === "bio_integrity_payload" });
+    expect(submit(manual, 0, 1, { op: ReqOp.WRITE | ReqFlag.NOWAIT })).toEqual([BlkStatus.AGAIN]);
+    const ends = submit(manual, 0, 1, { op: ReqOp.WRITE });
+    manual.executor.advance(100);
+    expect([ends, manual.driver.log]).toEqual([[], []]);
+    fail = false;
+    manual.executor.advance(10);
+    manual.driver.completeAll();
+    expect(ends).toEqual([BlkStatus.OK]);
+    expectNoLeaks(manual);
   });
 
+  it.each([ReqOp.WRITE, ReqOp.READ])("and are parts of one larger bio all end well, op %d", (op) => {
+    const manual = makeRig({ limits, queueDepth: 128 }, { maxBios: 8 });
+    const ends = submit(manual, 0, 2048, { op });
+    expect(manual.driver.taken).toHaveLength(manual.layer.integrityPool.capacity);
+    while (manual.driver.taken.length > 0) {
+      manual.driver.completeAll();
+      manual.executor.runUntilIdle();
+    }
+    expect(ends).toEqual([BlkStatus.OK]);
+    expect(manual.driver.log).toHaveLength(256);
+    expectNoLeaks(manual);
+  });
+
+  it("never wait for payloads of bios that wait behind them", () => {
+    const manual = makeRig({ limits, queueDepth: 1 }, { maxBios: 8 });
+    const { layer, driver, executor } = manual;
+    const pool = layer.integrityPool;
+    const held = Array.from({ length: pool.capacity }, () => pool.tryGet()!);
+    const ends = [submit(manual, 0, 1, { op: ReqOp.WRITE })];
+    for (const payload of held) pool.put(payload);
+    const discard = makeBio(manual, 8, 0, { op: ReqOp.DISCARD });
+    discard.bio.bytes = 4096;
+    layer.submitBio(discard.bio);
+    const others = layer.newBioSet("others", pool.capacity);
+    for (let index = 1; index <= pool.capacity; index++) {
+      const bio = others.tryAlloc(manual.disk.part0, ReqOp.WRITE)!;
+      bio.sector = 16 * index;
+      bio.addBuffer(new Uint8Array(512));
+      const statuses: BlkStatus[] = [];
+      ends.push(statuses);
+      bio.onEndIo = () => {
+        statuses.push(bio.status);
+        bio.put();
+      };
+      layer.submitBio(bio);
+    }
+    driver.completeAll();
+    executor.advance(10);
+    driver.completeAll();
+    expect(ends).toEqual(ends.map(() => [BlkStatus.OK]));
+    expectNoLeaks(manual);
+  });
+});
+
+describe("memory", () => {
   it("a clone needs a payload of its own, and fails without leaks when there is none", () => {
     let fail = false;
     const { layer } = protectedRig({}, { failAlloc: (pool) => fail && pool.name === "bio_integrity_payload" });

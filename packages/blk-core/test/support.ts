@@ -160,5 +160,6 @@ export function expectNoLeaks(rig: Rig): void {
   expect(rig.queue.inFlight).toBe(0);
   expect(rig.layer.bioSet.inUse).toBe(0);
   expect(rig.layer.cryptCtxs.inUse).toBe(0);
+  expect(rig.layer.integrityPool.inUse).toBe(0);
   expect(rig.driver.taken).toHaveLength(0);
 }
