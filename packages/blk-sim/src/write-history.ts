@@ -13,6 +13,8 @@ export class RecordedWrite {
   acknowledged = false;
   /** A power cut leaves it, or something later. */
   durable = false;
+  /** It was in flight at a power cut. */
+  crossedCut = false;
 
   constructor(firstBlock: number, blockCount: number, data: Uint8Array, begun: number) {
     this.firstBlock = firstBlock;
@@ -27,7 +29,8 @@ export class RecordedWrite {
  * when it is submitted and when it ends; it knows nothing of how the device works.
  *
  * A write is out of the question once another one, promised to be there, was submitted after its end. Everything else
- * that was ever written is allowed: failed writes, writes in flight, and overlapping ones in any order.
+ * that was ever written is allowed: failed writes, writes in flight, and overlapping ones in any order. A write that is
+ * in flight at a power cut promises nothing, however it ends: parts of it may have been in the cache that was lost.
  */
 export class WriteHistory {
   readonly blockBytes: number;
@@ -67,8 +70,8 @@ export class WriteHistory {
   /** A write has ended: well or not, and durably (FUA, or a device without a write cache) or not. */
   endWrite(write: RecordedWrite, ok: boolean, durable = false): void {
     write.ended = ++this.#now;
-    write.acknowledged = ok;
-    if (!ok) return;
+    write.acknowledged = ok && !write.crossedCut;
+    if (!write.acknowledged) return;
     if (durable) this.#makeDurable(write);
     else this.#acknowledged.add(write);
   }
@@ -95,7 +98,7 @@ export class WriteHistory {
 
   /**
    * Compares all of a device, as it was found after a power cut, with what is allowed: the blocks that hold anything else,
-   * in order. What was found is what the device holds from now on.
+   * in order. What was found is what the device holds from now on, or a write that has not ended by now.
    */
   settle(found: Uint8Array): number[] {
     const violations: number[] = [];
@@ -103,10 +106,19 @@ export class WriteHistory {
       const contents = this.#slice(found, block);
       if (!this.allowedAfterCut(block).some((allowed) => sameBytes(allowed, contents))) violations.push(block);
     }
-    this.#blocks.clear();
     this.#acknowledged.clear();
     this.#start.set(found);
+    this.#forgetEndedWrites();
     return violations;
+  }
+
+  #forgetEndedWrites(): void {
+    for (const [block, writes] of this.#blocks) {
+      const inFlight = writes.filter((write) => write.ended === Number.POSITIVE_INFINITY);
+      for (const write of inFlight) write.crossedCut = true;
+      if (inFlight.length === 0) this.#blocks.delete(block);
+      else this.#blocks.set(block, [this.#startOf(block), ...inFlight]);
+    }
   }
 
   #writesOf(block: number): RecordedWrite[] {

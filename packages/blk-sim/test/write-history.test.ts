@@ -92,13 +92,46 @@ describe("WriteHistory", () => {
   it("settles: names the blocks that hold what they must not, and goes on from what was found", () => {
     const history = newHistory();
     history.endWrite(history.beginWrite(0, blocks(1, 2)), true, true);
-    history.beginWrite(1024, blocks(2, 2));
+    history.endWrite(history.beginWrite(1024, blocks(2, 2)), false);
     const found = new Uint8Array(BLOCKS * 512);
     found.fill(1, 0, 512).fill(2, 1024, 1536);
     found[1535] = 0;
     expect(history.settle(found)).toEqual([1, 2]);
     expect([0, 1, 2, 3].map((block) => afterCut(history, block))).toEqual([[1], [0], [2], [0]]);
     expect(history.settle(found)).toEqual([]);
+  });
+
+  it.each([
+    ["well", true, false],
+    ["well and durably", true, true],
+    ["badly", false, false],
+  ])("a write in flight at a cut may be there or not, also once it has ended %s", (_how, ok, durable) => {
+    const history = newHistory();
+    const written = new Uint8Array(BLOCKS * 512).fill(1, 0, 512);
+    const unwritten = new Uint8Array(BLOCKS * 512);
+    const write = history.beginWrite(0, blocks(1));
+    expect(history.settle(unwritten)).toEqual([]);
+    expect([afterCut(history), toRead(history)]).toEqual([
+      [0, 1],
+      [0, 1],
+    ]);
+    history.endWrite(write, ok, durable);
+    history.endFlush(history.beginFlush());
+    expect([afterCut(history), toRead(history)]).toEqual([
+      [0, 1],
+      [0, 1],
+    ]);
+    expect(history.settle(written)).toEqual([]);
+    expect(history.settle(unwritten)).toEqual([0]);
+  });
+
+  it("a write in flight at a cut is out of the question once a later one is durable", () => {
+    const history = newHistory();
+    const write = history.beginWrite(0, blocks(1));
+    history.settle(new Uint8Array(BLOCKS * 512));
+    history.endWrite(write, true);
+    history.endWrite(history.beginWrite(0, blocks(2)), true, true);
+    expect([afterCut(history), toRead(history)]).toEqual([[2], [2]]);
   });
 
   it("refuses what is not whole blocks of the device", () => {
