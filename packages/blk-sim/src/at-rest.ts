@@ -17,6 +17,7 @@ export function findLeaks(what: AtRest): string[] {
   const leaks: string[] = [];
   if (layer.bioSet.inUse > 0) leaks.push(`${layer.bioSet.inUse} bios were not put back`);
   if (layer.cryptCtxs.inUse > 0) leaks.push(`${layer.cryptCtxs.inUse} encryption contexts were not put back`);
+  if (layer.integrityPool.inUse > 0) leaks.push(`${layer.integrityPool.inUse} integrity payloads were not put back`);
   if (layer.executor instanceof SimExecutor && !layer.executor.isIdle) {
     leaks.push("the executor has work or timers left");
   }

@@ -18,11 +18,13 @@ describe("expectAtRest", () => {
     const { layer, disk } = rig;
     submit(rig, ReqOp.READ, 0, blocks(0));
     expect(layer.cryptCtxs.tryTake()).toBe(true);
+    const payload = layer.integrityPool.tryGet()!;
     const pools = [{ name: "things", inUse: 4 }];
     const profiles = [rest, { slotTable: () => [{ slotIndex: 3, references: 2 }] }];
     expect(findLeaks({ layer, queues: [disk.queue], pools, profiles })).toEqual([
       "1 bios were not put back",
       "1 encryption contexts were not put back",
+      "1 integrity payloads were not put back",
       "the executor has work or timers left",
       "a queue has 1 bios or requests that have not ended",
       "pool things misses 4 objects",
@@ -30,6 +32,7 @@ describe("expectAtRest", () => {
     ]);
     expect(() => expectAtRest({ layer })).toThrow(/^not at rest: 1 bios .*; 1 encryption contexts .*; the executor /);
     layer.cryptCtxs.giveBack();
+    layer.integrityPool.put(payload);
     rig.executor.runUntilIdle();
     expect(findLeaks({ layer, queues: [disk.queue] })).toEqual([]);
   });
