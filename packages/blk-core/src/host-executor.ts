@@ -6,6 +6,9 @@ declare function clearTimeout(handle: unknown): void;
 declare const performance: { now(): number };
 declare const setImmediate: ((callback: () => void) => unknown) | undefined;
 
+/** The host's timers take no more: a longer delay would be over at once. */
+const MAX_DELAY_MS = 2 ** 31 - 1;
+
 /** Held, because Node looks the global up anew each time. */
 const hostClock = performance;
 
@@ -32,16 +35,24 @@ export class HostExecutor implements Executor {
     this.cancelTimer(timer);
     timer.pending = true;
     timer.deadlineMs = this.nowMs() + delayMs;
-    timer.handle = setTimeout(() => {
-      timer.pending = false;
-      timer.run();
-    }, delayMs);
+    this.#arm(timer, delayMs);
   }
 
   cancelTimer(timer: Timer): void {
     if (!timer.pending) return;
     timer.pending = false;
     clearTimeout(timer.handle);
+  }
+
+  #arm(timer: Timer, delayMs: number): void {
+    if (delayMs > MAX_DELAY_MS) {
+      timer.handle = setTimeout(() => this.#arm(timer, timer.deadlineMs - this.nowMs()), MAX_DELAY_MS);
+      return;
+    }
+    timer.handle = setTimeout(() => {
+      timer.pending = false;
+      timer.run();
+    }, delayMs);
   }
 
   #schedule(): void {

@@ -1,6 +1,6 @@
 import { HostExecutor, Timer, WorkItem } from "@inlinecrypt/blk-core";
 import { SimExecutor } from "@inlinecrypt/blk-core/sim-executor";
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 
 describe("SimExecutor", () => {
   it("runs work first in first out, queued twice once", () => {
@@ -74,6 +74,11 @@ describe("SimExecutor", () => {
 });
 
 describe("HostExecutor", () => {
+  afterEach(() => {
+    vi.useRealTimers();
+    vi.restoreAllMocks();
+  });
+
   it("runs work outside the caller's stack, in order, and lets I/O in between batches", async () => {
     const executor = new HostExecutor();
     const ran: string[] = [];
@@ -111,5 +116,24 @@ describe("HostExecutor", () => {
     });
     expect(fired).toEqual(["fired"]);
     expect(executor.nowMs()).toBeGreaterThanOrEqual(started + 1);
+  });
+
+  it("fires a timer at its deadline, however far that is", () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"] });
+    vi.spyOn(performance, "now").mockImplementation(() => Date.now());
+    const executor = new HostExecutor();
+    const delayMs = 5 * 2 ** 31 + 7;
+    const fired: number[] = [];
+    const timer = new Timer(() => fired.push(executor.nowMs()));
+    const cancelled = new Timer(() => fired.push(-1));
+    const started = executor.nowMs();
+    executor.addTimer(timer, delayMs);
+    executor.addTimer(cancelled, delayMs);
+    vi.advanceTimersByTime(delayMs - 1);
+    expect(fired).toEqual([]);
+    executor.cancelTimer(cancelled);
+    vi.advanceTimersByTime(2 ** 32);
+    expect(fired).toEqual([started + delayMs]);
+    expect([timer.pending, vi.getTimerCount()]).toEqual([false, 0]);
   });
 });
