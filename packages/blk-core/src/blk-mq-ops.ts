@@ -50,7 +50,7 @@ export interface BlkMqQueueOptions {
   /** @default noneElevator */
   elevator?: ElevatorType;
   /**
-   * How long a driver with `ops.timeout` may own a request, milliseconds.
+   * How long a driver with `ops.timeout` may own a request, milliseconds, 1 to 2^31 - 1.
    *
    * @default 30000
    */

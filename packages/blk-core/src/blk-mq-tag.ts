@@ -1,4 +1,5 @@
 import { BlkBug, BlkError } from "./errors.js";
+import { expectCount } from "./expect-count.js";
 
 /** However many queues share the tags, each active one may hold this many. @kernel block/blk-mq.h: hctx_may_queue */
 const MIN_SHARE = 4;
@@ -154,9 +155,9 @@ export class BlkMqTagSet {
   /** @throws BlkError EINVAL */
   constructor(options: BlkMqTagSetOptions = {}) {
     this.queueDepth = options.queueDepth ?? 128;
-    expectCount("queueDepth", this.queueDepth, 10240);
+    expectCount("blk_mq_alloc_tag_set", "queueDepth", this.queueDepth, 1, 10240);
     const nrHwQueues = options.nrHwQueues ?? 1;
-    expectCount("nrHwQueues", nrHwQueues, 1024);
+    expectCount("blk_mq_alloc_tag_set", "nrHwQueues", nrHwQueues, 1, 1024);
     this.tags = Array.from({ length: nrHwQueues }, () => new BlkMqTags(this.queueDepth));
   }
 
@@ -176,9 +177,4 @@ export function tagSetOf(options: { tagSet?: BlkMqTagSet; queueDepth?: number })
   if (tagSet === undefined) return new BlkMqTagSet(queueDepth === undefined ? {} : { queueDepth });
   if (queueDepth === undefined) return tagSet;
   throw new BlkError("EINVAL", "blk_mq_alloc_queue", "both queueDepth and tagSet are given, expected one");
-}
-
-function expectCount(name: string, value: number, max: number): void {
-  if (Number.isInteger(value) && value >= 1 && value <= max) return;
-  throw new BlkError("EINVAL", "blk_mq_alloc_tag_set", `${name} is ${value}, expected 1 to ${max}`);
 }

@@ -15,6 +15,7 @@ import type { BlockLayer } from "./block-layer.js";
 import type { Elevator, ElevatorType } from "./elevator.js";
 import { noneElevator } from "./elevator-none.js";
 import { BlkBug } from "./errors.js";
+import { expectCount, INT_MAX } from "./expect-count.js";
 import { opfMergeable, opIsFlush, ReqFlag } from "./opf.js";
 import { RequestQueue } from "./request-queue.js";
 import { BlkStatus } from "./status.js";
@@ -44,7 +45,7 @@ export class BlkMqQueue extends RequestQueue {
   #running = false;
   #runAgain = false;
 
-  /** @throws BlkError EINVAL for a depth or limits that make no sense. */
+  /** @throws BlkError EINVAL for a depth, timeout or limits that make no sense. */
   constructor(layer: BlockLayer, options: BlkMqQueueOptions) {
     super(layer, options.limits ?? {});
     this.ops = options.ops;
@@ -248,7 +249,9 @@ export class BlkMqQueue extends RequestQueue {
     this.timeouts?.stop();
   }
 
+  /** @kernel block/blk-settings.c: blk_queue_rq_timeout */
   #newTimeouts(timeoutMs: number): RequestTimeouts | null {
+    expectCount("blk_queue_rq_timeout", "timeoutMs", timeoutMs, 1, INT_MAX);
     const { timeout } = this.ops;
     if (timeout === undefined) return null;
     return new RequestTimeouts(this.layer.executor, this.#requests, (rq) => timeout.call(this.ops, rq), timeoutMs);

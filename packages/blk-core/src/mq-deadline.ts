@@ -3,6 +3,7 @@ import { attemptBackMerge, attemptFrontMerge, attemptMerge, MergeResult, MergeSi
 import type { BlkRequest } from "./blk-request.js";
 import type { Elevator, ElevatorType } from "./elevator.js";
 import type { Executor } from "./executor.js";
+import { expectCount, INT_MAX } from "./expect-count.js";
 import { opIsWrite } from "./opf.js";
 import { RequestList } from "./request-list.js";
 import { RequestTree } from "./request-tree.js";
@@ -10,7 +11,7 @@ import { RequestTree } from "./request-tree.js";
 /** Settings of mq-deadline, as in `/sys/block/<disk>/queue/iosched`. */
 export interface MqDeadlineOptions {
   /**
-   * After this long a read goes before others, milliseconds.
+   * After this long a read goes before others, milliseconds, 0 to 2^31 - 1.
    *
    * @default 500
    */
@@ -22,13 +23,13 @@ export interface MqDeadlineOptions {
    */
   writeExpireMs?: number;
   /**
-   * Batches of reads that may go before waiting writes.
+   * Batches of reads that may go before waiting writes, 0 to 2^31 - 1.
    *
    * @default 2
    */
   writesStarved?: number;
   /**
-   * Requests issued in sector order before deadlines are looked at.
+   * Requests issued in sector order before deadlines are looked at, 0 to 2^31 - 1.
    *
    * @default 16
    */
@@ -41,6 +42,14 @@ export interface MqDeadlineOptions {
   frontMerges?: boolean;
 }
 
+const defaultSettings: Required<MqDeadlineOptions> = {
+  readExpireMs: 500,
+  writeExpireMs: 5000,
+  writesStarved: 2,
+  fifoBatch: 16,
+  frontMerges: true,
+};
+
 /** Requests a queue has by default for each the device takes, at most 256. @kernel block/blk-mq-sched.c: blk_mq_init_sched */
 const REQUESTS_PER_TAG = 2;
 const MAX_DEPTH_COUNTED = 128;
@@ -48,13 +57,18 @@ const MAX_DEPTH_COUNTED = 128;
 /**
  * Sorts requests by sector, reads before writes, and lets none wait for ever.
  *
+ * @throws BlkError EINVAL for a setting out of its range.
  * @kernel block/mq-deadline.c
  */
 export function mqDeadline(options: MqDeadlineOptions = {}): ElevatorType {
+  const settings = { ...defaultSettings, ...options };
+  for (const name of ["readExpireMs", "writeExpireMs", "writesStarved", "fifoBatch"] as const) {
+    expectCount("mq-deadline", name, settings[name], 0, INT_MAX);
+  }
   return {
     name: "mq-deadline",
     defaultNrRequests: (queueDepth) => REQUESTS_PER_TAG * Math.min(queueDepth, MAX_DEPTH_COUNTED),
-    create: (queue) => new MqDeadline(queue.layer.executor, options),
+    create: (queue) => new MqDeadline(queue.layer.executor, settings),
   };
 }
 
@@ -102,14 +116,14 @@ class MqDeadline implements Elevator {
   /** Where the last bio went: the likeliest place for the next. @kernel block/elevator.c: last_merge */
   #lastMerge: BlkRequest | null = null;
 
-  constructor(executor: Executor, options: MqDeadlineOptions) {
+  constructor(executor: Executor, settings: Required<MqDeadlineOptions>) {
     this.#executor = executor;
-    this.#reads = new DirectionQueue(options.readExpireMs ?? 500);
-    this.#writes = new DirectionQueue(options.writeExpireMs ?? 5000);
-    this.#writesStarved = options.writesStarved ?? 2;
-    this.#fifoBatch = options.fifoBatch ?? 16;
+    this.#reads = new DirectionQueue(settings.readExpireMs);
+    this.#writes = new DirectionQueue(settings.writeExpireMs);
+    this.#writesStarved = settings.writesStarved;
+    this.#fifoBatch = settings.fifoBatch;
     this.#batching = this.#fifoBatch;
-    this.#frontMerges = options.frontMerges ?? true;
+    this.#frontMerges = settings.frontMerges;
     this.#batchOf = this.#reads;
   }
 

@@ -1,4 +1,5 @@
 import {
+  BlkError,
   BlkMqQueue,
   type BlkRequest,
   BlkStatus,
@@ -84,6 +85,12 @@ function slowRig(timeoutMs?: number): Rig & { driver: SlowDriver } {
 }
 
 describe("request timeouts", () => {
+  it.each([Number.NaN, -1, 0, 2 ** 31])("are not %d ms", (timeoutMs) => {
+    expect(() => slowRig(timeoutMs)).toThrow(
+      new BlkError("EINVAL", "blk_queue_rq_timeout", `timeoutMs is ${timeoutMs}, expected 1 to 2147483647`),
+    );
+  });
+
   it("ask the driver after 30 s, and again when it wants to wait on", () => {
     const rig = slowRig();
     submit(rig, 0, 8);

@@ -1,4 +1,4 @@
-import { BlkStatus, type MqDeadlineOptions, mqDeadline, ReqOp } from "@inlinecrypt/blk-core";
+import { BlkError, BlkStatus, type MqDeadlineOptions, mqDeadline, ReqOp } from "@inlinecrypt/blk-core";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { expectNoLeaks, makeRig, type Rig, submit } from "./support.js";
@@ -186,6 +186,15 @@ describe("any load", () => {
       { seed: 2026, numRuns: 300 },
     );
   });
+});
+
+it.each(["readExpireMs", "writeExpireMs", "writesStarved", "fifoBatch"])("%s is 0 to 2^31 - 1", (name) => {
+  for (const value of [Number.NaN, -1, 0.5, 2 ** 31]) {
+    expect(() => mqDeadline({ [name]: value })).toThrow(
+      new BlkError("EINVAL", "mq-deadline", `${name} is ${value}, expected 0 to 2147483647`),
+    );
+  }
+  mqDeadline({ [name]: 0 });
 });
 
 interface ModelRq {
