@@ -1,4 +1,4 @@
-import { type Bio, SECTOR_BYTES } from "./bio.js";
+import { BIO_MAX_BYTES, type Bio, SECTOR_BYTES, SECTOR_SHIFT } from "./bio.js";
 import type { QueueLimits } from "./limits.js";
 import { opOf, ReqOp } from "./opf.js";
 import { BlkStatus } from "./status.js";
@@ -35,18 +35,26 @@ export function bytesWithinLimits(bio: Bio, limits: QueueLimits, result: SplitRe
 }
 
 /**
- * Whole granules; a part ends where the next can start on a granule.
+ * Whole granules; a part ends where the next can start on a granule. A device may take less than a granule at a time:
+ * the kernel then hands it all of the bio, and here it gets what it takes.
  *
  * @kernel block/blk-merge.c: bio_split_discard
  */
 function discardWithinLimits(bio: Bio, limits: QueueLimits, result: SplitResult): void {
   const granularity = Math.max(limits.discardGranularityBytes / SECTOR_BYTES, 1);
-  const maxSectors = limits.maxDiscardSectors - (limits.maxDiscardSectors % granularity);
+  const maxSectors = maxDiscardSectors(limits, granularity);
   if (maxSectors === 0) return result.set(BlkStatus.NOTSUPP, 0, 0);
   if (bio.sectors <= maxSectors) return result.set(BlkStatus.OK, bio.bytes, 1);
   const alignment = limits.discardAlignmentBytes / SECTOR_BYTES;
   const overhang = (bio.sector + maxSectors + granularity - alignment) % granularity;
   result.set(BlkStatus.OK, (overhang < maxSectors ? maxSectors - overhang : maxSectors) * SECTOR_BYTES, 1);
+}
+
+/** In granules or, where not even one fits, in logical blocks. @kernel block/blk-merge.c: bio_allowed_max_sectors */
+function maxDiscardSectors(limits: QueueLimits, granularity: number): number {
+  const maxSectors = Math.min(limits.maxDiscardSectors, BIO_MAX_BYTES >>> SECTOR_SHIFT);
+  const unit = maxSectors < granularity ? limits.logicalBlockBytes / SECTOR_BYTES : granularity;
+  return maxSectors - (maxSectors % unit);
 }
 
 /** @kernel block/blk-merge.c: bio_split_write_zeroes */

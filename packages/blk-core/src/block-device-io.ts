@@ -53,7 +53,11 @@ export async function discardRange(bdev: BlockDevice, byteOffset: number, bytes:
   await withoutData(bdev, ReqOp.DISCARD, byteOffset, bytes);
 }
 
-/** Zeroes a range with WRITE ZEROES where the device has it and nothing is encrypted, else with data. */
+/**
+ * Zeroes a range with WRITE ZEROES where the device has it and nothing is encrypted, else with data.
+ *
+ * @kernel block/blk-lib.c: blkdev_issue_zeroout
+ */
 export async function zeroRange(
   bdev: BlockDevice,
   volume: Volume | null,
@@ -62,12 +66,23 @@ export async function zeroRange(
 ): Promise<void> {
   const encrypted = volume !== null && volume.key !== null;
   if (!encrypted && bdev.queue.limits.maxWriteZeroesSectors > 0) {
-    return withoutData(bdev, ReqOp.WRITE_ZEROES, byteOffset, bytes);
+    if (await zeroedByCommand(bdev, byteOffset, bytes)) return;
   }
   checkAccess(bdev, ReqOp.WRITE, byteOffset, bytes, volume?.blockBytes ?? bdev.queue.limits.logicalBlockBytes);
   const zeroes = bdev.queue.layer.zeroes;
   for (let done = 0; done < bytes; done += zeroes.length) {
     await transfer(bdev, volume, ReqOp.WRITE, byteOffset + done, zeroes.subarray(0, bytes - done));
+  }
+}
+
+/** False when the device turns out not to do it, whatever its limits say. */
+async function zeroedByCommand(bdev: BlockDevice, byteOffset: number, bytes: number): Promise<boolean> {
+  try {
+    await withoutData(bdev, ReqOp.WRITE_ZEROES, byteOffset, bytes);
+    return true;
+  } catch (error) {
+    if (error instanceof BlkError && error.code === "EOPNOTSUPP") return false;
+    throw error;
   }
 }
 

@@ -105,6 +105,33 @@ describe("splitting to limits", () => {
     expectNoLeaks(rig);
   });
 
+  it("gives a device that discards less than a granule at a time what it takes, in logical blocks", () => {
+    const rig = makeRig({
+      limits: { logicalBlockBytes: 1024, maxDiscardSectors: 7, discardGranularityBytes: 4096 },
+    });
+    const { bio, ends } = makeBio(rig, 4, 0, { op: ReqOp.DISCARD });
+    bio.bytes = 12 * 512;
+    rig.layer.submitBio(bio);
+    expect(rig.driver.log).toEqual(["DISCARD 4+4", "DISCARD 8+6", "DISCARD 14+2"]);
+    rig.driver.completeAll();
+    expect(ends).toEqual([BlkStatus.OK]);
+    expectNoLeaks(rig);
+  });
+
+  it.each([
+    [2 ** 31, ["DISCARD 8+4194296", "DISCARD 4194304+4194304", "DISCARD 8388608+7"]],
+    [2 ** 33, ["DISCARD 8+8388607"]],
+  ])("cuts the largest discard at whole granules of %d bytes, if a bio holds one", (discardGranularityBytes, log) => {
+    const rig = makeRig({ limits: { maxDiscardSectors: 2 ** 32 - 1, discardGranularityBytes } }, {}, 2 ** 40);
+    const { bio, ends } = makeBio(rig, 8, 0, { op: ReqOp.DISCARD });
+    bio.bytes = 2 ** 32 - 512;
+    rig.layer.submitBio(bio);
+    expect(rig.driver.log).toEqual(log);
+    rig.driver.completeAll();
+    expect(ends).toEqual([BlkStatus.OK]);
+    expectNoLeaks(rig);
+  });
+
   it("goes on when more bios need splitting than split bios exist", () => {
     const rig = makeRig({ limits: { maxSectors: 1 }, queueDepth: 200 });
     const ends = submit(rig, 0, 150, { op: ReqOp.WRITE });

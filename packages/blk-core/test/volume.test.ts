@@ -23,10 +23,12 @@ function memoryDisk(limits: Partial<QueueLimits> = {}, readOnly = false) {
   const medium = new Uint8Array(4 * 1024 * 1024);
   const log: string[] = [];
   const segments = new BioSegments();
-  let fail: BlkStatus = BlkStatus.OK;
+  let fail = (_rq: BlkRequest): BlkStatus => BlkStatus.OK;
   const queueRq = (rq: BlkRequest): BlkStatus => {
     const dun = rq.cryptCtx === null ? "" : ` dun ${dunToBigInt(rq.cryptCtx.dun)}`;
     log.push(`${opOf(rq.opf)}:${rq.sector}+${rq.sectors}${dun}`);
+    const status = fail(rq);
+    if (status !== BlkStatus.OK) return status;
     let at = rq.sector * 512;
     if (opOf(rq.opf) === ReqOp.WRITE_ZEROES) medium.fill(0, at, at + rq.bytes);
     segments.start(opOf(rq.opf) <= ReqOp.WRITE ? rq.bio : null);
@@ -36,13 +38,14 @@ function memoryDisk(limits: Partial<QueueLimits> = {}, readOnly = false) {
       else memory.set(medium.subarray(at, at + memory.length));
       at += memory.length;
     }
-    rq.complete(fail);
+    rq.complete(BlkStatus.OK);
     return BlkStatus.OK;
   };
   const queue = new BlkMqQueue(layer, { ops: { queueRq }, limits });
   const disk = new GenDisk({ name: "mem0", queue, sectorCount: medium.length / 512, readOnly });
-  const failWith = (status: BlkStatus): void => {
-    fail = status;
+  /** Fails the requests that `fails` names, or all. */
+  const failWith = (status: BlkStatus, fails: (rq: BlkRequest) => boolean = () => true): void => {
+    fail = (rq) => (fails(rq) ? status : BlkStatus.OK);
   };
   return { layer, disk, queue, bdev: disk.part0, medium, log, failWith };
 }
@@ -77,6 +80,20 @@ describe("BlockDevice promises", () => {
     rig.medium.fill(7);
     await expect(rig.bdev.writeZeroes(0, rig.bdev.bytes + 512)).rejects.toMatchObject({ code: "EINVAL" });
     expect(rig.medium[0], "nothing is zeroed when the range is bad").toBe(7);
+  });
+
+  it("writes zeroes as data when the device takes no whole block of them, or refuses the command", async () => {
+    const small = memoryDisk({ logicalBlockBytes: 4096, maxWriteZeroesSectors: 4 });
+    const refusing = memoryDisk({ maxWriteZeroesSectors: 1 << 20 });
+    const isCommand = (rq: BlkRequest): boolean => opOf(rq.opf) === ReqOp.WRITE_ZEROES;
+    refusing.failWith(BlkStatus.NOTSUPP, isCommand);
+    for (const rig of [small, refusing]) {
+      rig.medium.fill(7);
+      await rig.bdev.writeZeroes(4096, 8192);
+      expect(rig.medium.subarray(4096, 12288).every((byte) => byte === 0)).toBe(true);
+    }
+    refusing.failWith(BlkStatus.MEDIUM, isCommand);
+    await expect(refusing.bdev.writeZeroes(0, 4096)).rejects.toMatchObject({ code: "ENODATA" });
   });
 
   it("refuse bad ranges, read-only writes, and say what the device said", async () => {
