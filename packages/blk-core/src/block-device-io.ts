@@ -38,14 +38,16 @@ export async function transfer(
     volume?.attachContext(bio);
     ends.push(submitAndPut(bio));
   }
-  throwFirstFailure(bdev, opf, byteOffset, await Promise.all(ends));
+  const what = opIsWrite(opf) ? "write" : "read";
+  for (const [index, status] of (await Promise.all(ends)).entries()) {
+    throwIfFailed(bdev, `${what} at byte ${byteOffset + index * BIO_CHUNK_BYTES}`, status);
+  }
 }
 
 /** @kernel block/blk-flush.c: blkdev_issue_flush */
 export async function flushDevice(bdev: BlockDevice): Promise<void> {
-  const opf = ReqOp.WRITE | ReqFlag.PREFLUSH;
-  const bio = await bdev.queue.layer.bioSet.alloc(bdev, opf);
-  throwFirstFailure(bdev, opf, 0, [await submitAndPut(bio)]);
+  const bio = await bdev.queue.layer.bioSet.alloc(bdev, ReqOp.WRITE | ReqFlag.PREFLUSH);
+  throwIfFailed(bdev, "flush", await submitAndPut(bio));
 }
 
 /** @kernel block/blk-lib.c: blkdev_issue_discard */
@@ -88,11 +90,12 @@ async function zeroedByCommand(bdev: BlockDevice, byteOffset: number, bytes: num
 
 async function withoutData(bdev: BlockDevice, opf: number, byteOffset: number, bytes: number): Promise<void> {
   checkAccess(bdev, opf, byteOffset, bytes, bdev.queue.limits.logicalBlockBytes);
+  const what = opf === ReqOp.DISCARD ? "discard" : "write zeroes";
   for (let done = 0; done < bytes; done += NO_DATA_CHUNK_BYTES) {
     const bio = await bdev.queue.layer.bioSet.alloc(bdev, opf);
     bio.sector = (byteOffset + done) / SECTOR_BYTES;
     bio.bytes = Math.min(bytes - done, NO_DATA_CHUNK_BYTES);
-    throwFirstFailure(bdev, opf, byteOffset, [await submitAndPut(bio)]);
+    throwIfFailed(bdev, `${what} at byte ${byteOffset + done}`, await submitAndPut(bio));
   }
 }
 
@@ -120,14 +123,7 @@ function checkAccess(bdev: BlockDevice, opf: number, byteOffset: number, bytes: 
   }
 }
 
-function throwFirstFailure(bdev: BlockDevice, opf: number, byteOffset: number, statuses: readonly BlkStatus[]): void {
-  for (const status of statuses) {
-    if (status === BlkStatus.OK) continue;
-    const what = opIsWrite(opf) ? "write" : "read";
-    throw new BlkError(
-      statusToErrno(status)!,
-      bdev.name,
-      `${what} at byte ${byteOffset} ended with ${statusName(status)}`,
-    );
-  }
+function throwIfFailed(bdev: BlockDevice, what: string, status: BlkStatus): void {
+  if (status === BlkStatus.OK) return;
+  throw new BlkError(statusToErrno(status)!, bdev.name, `${what} ended with ${statusName(status)}`);
 }

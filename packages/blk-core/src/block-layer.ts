@@ -7,6 +7,7 @@ import { BlkPlug } from "./blk-plug.js";
 import type { BlockDevice } from "./block-device.js";
 import { BlkBug } from "./errors.js";
 import type { Executor } from "./executor.js";
+import { expectCount, INT_MAX } from "./expect-count.js";
 import { IoClock } from "./io-clock.js";
 import { BIO_CHUNK_BYTES } from "./limits.js";
 import { opIsFlush, opIsPlain, opIsWrite, opOf, ReqFlag, ReqOp } from "./opf.js";
@@ -32,7 +33,7 @@ export interface BlockLayerOptions {
   /** Without one, warnings go nowhere. */
   tracer?: Tracer;
   /**
-   * Most bios upper layers hold at once; a further one waits or fails.
+   * Most bios upper layers hold at once, 1 to 2^31 - 1; a further one waits or fails.
    *
    * @default 1024
    */
@@ -67,8 +68,10 @@ export class BlockLayer {
   #lastPending: Bio | null = null;
   #submitting = false;
 
+  /** @throws BlkError EINVAL for `maxBios` out of its range. */
   constructor(options: BlockLayerOptions) {
     const maxBios = options.maxBios ?? 1024;
+    expectCount("bioset_init", "maxBios", maxBios, 1, INT_MAX);
     this.executor = options.executor;
     this.ioClock = new IoClock(options.executor);
     this.cryptoFallback = options.cryptoFallback ?? noCryptoFallback;

@@ -30,8 +30,8 @@ export class Volume {
     this.bdev = bdev;
     this.key = crypt?.key ?? null;
     this.blockBytes = Math.max(bdev.queue.limits.logicalBlockBytes, this.key?.dataUnitBytes ?? 0);
-    this.#firstDun = newDun(crypt?.firstDun ?? 0n);
     if (crypt !== null) checkFit(bdev, crypt);
+    this.#firstDun = newDun(crypt?.firstDun ?? 0n);
   }
 
   /** Size in bytes. */
@@ -78,8 +78,8 @@ export class Volume {
   }
 }
 
-function checkFit(bdev: BlockDevice, crypt: VolumeCrypt): void {
-  const { dataUnitBytes, dunBytes } = crypt.key;
+function checkFit(bdev: BlockDevice, { key, firstDun = 0n }: VolumeCrypt): void {
+  const { dataUnitBytes, dunBytes } = key;
   if (bdev.bytes % dataUnitBytes !== 0) {
     throw new BlkError(
       "EINVAL",
@@ -87,7 +87,9 @@ function checkFit(bdev: BlockDevice, crypt: VolumeCrypt): void {
       `${bdev.bytes} bytes are not a multiple of the data unit of ${dataUnitBytes}`,
     );
   }
-  const lastDun = (crypt.firstDun ?? 0n) + BigInt(bdev.bytes / dataUnitBytes) - 1n;
+  if (firstDun < 0n) throw new BlkError("EINVAL", bdev.name, `firstDun is ${firstDun}, expected 0 or more`);
+  // An empty device can grow: there, too, the first DUN has to fit.
+  const lastDun = firstDun + BigInt(Math.max(bdev.bytes / dataUnitBytes, 1)) - 1n;
   if (lastDun >= 1n << BigInt(8 * dunBytes)) {
     throw new BlkError(
       "EINVAL",

@@ -1,4 +1,13 @@
-import { type Bio, BioQueue, BlkStatus, type CryptoFallback, GenDisk, ReqFlag, ReqOp } from "@inlinecrypt/blk-core";
+import {
+  type Bio,
+  BioQueue,
+  BlkError,
+  BlkStatus,
+  type CryptoFallback,
+  GenDisk,
+  ReqFlag,
+  ReqOp,
+} from "@inlinecrypt/blk-core";
 import { describe, expect, it } from "vitest";
 import { expectNoLeaks, FakeProfile, fakeKey, makeBio, makeRig, submit } from "./support.js";
 
@@ -17,6 +26,12 @@ class NotingFallback implements CryptoFallback {
   startUsingKey(): void {}
   async evictKey(): Promise<void> {}
 }
+
+it.each([0, -1, 1.5, Number.NaN, 2 ** 31])("a block layer never has %d bios", (maxBios) => {
+  expect(() => makeRig({}, { maxBios })).toThrow(
+    new BlkError("EINVAL", "bioset_init", `maxBios is ${maxBios}, expected 1 to 2147483647`),
+  );
+});
 
 describe("checks before the queue", () => {
   it("refuses what lies beyond the end, is not aligned, or is not supported", () => {

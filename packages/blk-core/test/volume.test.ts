@@ -113,6 +113,22 @@ describe("BlockDevice promises", () => {
     await readOnly.bdev.flush();
   });
 
+  it("name what failed, and where", async () => {
+    const rig = memoryDisk({ maxDiscardSectors: 2 ** 22, maxWriteZeroesSectors: 2 ** 22, writeCache: true });
+    rig.failWith(BlkStatus.MEDIUM, (rq) => opOf(rq.opf) === ReqOp.FLUSH || rq.sector >= BIO_CHUNK_BYTES / 512);
+    const data = new Uint8Array(2 * BIO_CHUNK_BYTES);
+    const { bdev } = rig;
+    for (const [operation, what] of [
+      [() => bdev.write(512, data), `write at byte ${512 + BIO_CHUNK_BYTES}`],
+      [() => bdev.read(512, data), `read at byte ${512 + BIO_CHUNK_BYTES}`],
+      [() => bdev.writeZeroes(BIO_CHUNK_BYTES, 512), `write zeroes at byte ${BIO_CHUNK_BYTES}`],
+      [() => bdev.discard(BIO_CHUNK_BYTES, 512), `discard at byte ${BIO_CHUNK_BYTES}`],
+      [() => bdev.flush(), "flush"],
+    ] as const) {
+      await expect(operation()).rejects.toThrow(`mem0: ${what} ended with MEDIUM (ENODATA)`);
+    }
+  });
+
   it("have a size in whole logical blocks", () => {
     const rig = memoryDisk({ logicalBlockBytes: 4096 });
     expect(() => new GenDisk({ name: "odd", queue: rig.queue, sectorCount: 9 })).toThrow(
@@ -175,5 +191,13 @@ describe("Volume", () => {
     expect(() => new Volume(rig.bdev, { key, firstDun: 2n ** 32n - units + 1n })).toThrow(
       /DUN 4294967296 does not fit/,
     );
+    const empty = rig.disk.partition("empty", 0, 0);
+    for (const [bdev, firstDun, message] of [
+      [rig.bdev, -1n, "mem0: firstDun is -1, expected 0 or more (EINVAL)"],
+      [rig.bdev, 2n ** 256n, "does not fit the key's 32 DUN bytes (EINVAL)"],
+      [empty, 2n ** 256n, "does not fit the key's 32 DUN bytes (EINVAL)"],
+    ] as const) {
+      expect(() => new Volume(bdev, { key: fakeKey(4096, 32), firstDun })).toThrow(message);
+    }
   });
 });
