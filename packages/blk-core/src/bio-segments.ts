@@ -3,7 +3,8 @@ import { NO_BYTES } from "./bio-vec.js";
 
 /**
  * Walks the memory of a bio, or of all bios of a request, run by run, without allocating: keep one, `start` it, then
- * loop `while (segments.next())` over `data`, `offset` and `bytes`.
+ * loop `while (segments.next())` over `data`, `offset` and `bytes`. Runs are whole: a driver whose device needs the
+ * segments that `segmentCount` counts cuts them at `maxSegmentBytes` and the boundary itself.
  *
  * @kernel include/linux/blk-mq.h: rq_for_each_segment
  */

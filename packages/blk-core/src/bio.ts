@@ -48,7 +48,7 @@ export class Bio implements BvecPosition {
   /** The memory; a clone shares the array of its original. */
   vecs: BioVec[];
   vecCount = 0;
-  /** Segments a driver will see; set by the split to limits. */
+  /** Runs of memory as cut at the limits' `maxSegmentBytes` and boundary, which `BioSegments` does not do. */
   segmentCount = 0;
   cryptCtx: BioCryptCtx | null = null;
   /** Protection information of the data, on devices that have it. */
