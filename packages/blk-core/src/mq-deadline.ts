@@ -109,8 +109,8 @@ class MqDeadline implements Elevator {
   readonly #frontMerges: boolean;
   /** Direction of the current batch. */
   #batchOf: DirectionQueue;
-  /** Requests issued in the current batch; at the start none is running. */
-  #batching: number;
+  /** Requests issued in the current batch. */
+  #batching = 0;
   /** Batches of reads since writes began to wait. */
   #starved = 0;
   /** Where the last bio went: the likeliest place for the next. @kernel block/elevator.c: last_merge */
@@ -122,9 +122,9 @@ class MqDeadline implements Elevator {
     this.#writes = new DirectionQueue(settings.writeExpireMs);
     this.#writesStarved = settings.writesStarved;
     this.#fifoBatch = settings.fifoBatch;
-    this.#batching = this.#fifoBatch;
     this.#frontMerges = settings.frontMerges;
-    this.#batchOf = this.#reads;
+    // As if a batch of writes had begun: writes that are there first go first. @kernel block/mq-deadline.c: dd_init_sched
+    this.#batchOf = this.#writes;
   }
 
   /** @kernel block/blk-mq-sched.c: blk_mq_sched_try_merge */

@@ -38,7 +38,7 @@ describe("order", () => {
       for (let index = 0; index < 8; index++) submit(rig, 100 + index * 10, 1);
     });
     const directions = issued.map((line) => line[0]).join("");
-    expect(directions).toBe("RRRRWWRRRRW");
+    expect(directions, "at the start a batch of writes goes first").toBe("WWRRRRWRRRR");
     expectNoLeaks(rig);
   });
 
@@ -206,16 +206,14 @@ interface ModelRq {
 class Model {
   readonly queues: [reads: ModelRq[], writes: ModelRq[]] = [[], []];
   readonly latest: [number, number] = [0, 0];
-  direction: 0 | 1 = 0;
-  batching: number;
+  direction: 0 | 1 = 1;
+  batching = 0;
   starved = 0;
 
   constructor(
     readonly fifoBatch: number,
     readonly writesStarved: number,
-  ) {
-    this.batching = fifoBatch;
-  }
+  ) {}
 
   insert(sector: number, write: boolean, nowMs: number): void {
     this.queues[write ? 1 : 0].push({ sector, expiresMs: nowMs + (write ? 5000 : 500) });
