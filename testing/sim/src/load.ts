@@ -9,12 +9,15 @@ import type { World } from "./world.js";
 const MAX_UNITS = 24;
 const SECTOR_WORDS = SECTOR_BYTES / 4;
 
+const FLUSH = ReqOp.WRITE | ReqFlag.PREFLUSH;
+
 /** The kinds of I/O. */
 const operations = [
   ReqOp.READ,
   ReqOp.WRITE,
   ReqOp.WRITE | ReqFlag.FUA,
-  ReqOp.WRITE | ReqFlag.PREFLUSH,
+  FLUSH,
+  FLUSH | ReqFlag.FUA,
   ReqOp.DISCARD,
   ReqOp.WRITE_ZEROES,
 ];
@@ -24,9 +27,10 @@ interface Io {
   readonly region: Region;
   readonly sector: number;
   readonly sectors: number;
-  /** Id of the write, zeroing or discard; 0 for reads and flushes. */
-  readonly id: number;
+  /** What was there for it to flush; null for what flushes nothing first. */
   readonly flush: FlushSnapshot | null;
+  /** Id of the write, zeroing or discard; 0 for reads and flushes without data. */
+  readonly id: number;
   /** Power cuts of the disk before it. */
   readonly cuts: number;
   readonly words: Uint32Array;
@@ -79,7 +83,7 @@ export class Load {
 
   /** Makes what a region's disk has acknowledged durable. */
   flush(region: Region): void {
-    this.#submit(region, ReqOp.WRITE | ReqFlag.PREFLUSH, 0, 0);
+    this.#submit(region, FLUSH, 0, 0);
   }
 
   /** Reads all of a region, in pieces; call it when all is quiet. */
@@ -97,7 +101,8 @@ export class Load {
     const units = Math.min(1 + this.#random.below(maxUnits), (region.sectors - sector) / unitSectors);
     const opf = this.#random.pick(this.#mix);
     if (!isSupported(region, opOf(opf))) return;
-    const isFlush = opf === (ReqOp.WRITE | ReqFlag.PREFLUSH);
+    // Some carry data, as those with FUA do.
+    const isFlush = opf === FLUSH && !this.#random.oneIn(3);
     if (!isFlush && !region.isFree(sector, units * unitSectors, opOf(opf) !== ReqOp.READ)) return;
     this.#submit(region, opf, sector, isFlush ? 0 : units * unitSectors);
   }
@@ -112,8 +117,9 @@ export class Load {
       region,
       sector,
       sectors,
+      // Before its own data is on its way.
+      flush: (opf & ReqFlag.PREFLUSH) !== 0 ? region.model.beginFlush() : null,
       id: op === ReqOp.READ || sectors === 0 ? 0 : region.model.begin(contentKindOf(region, op), sector, sectors),
-      flush: sectors === 0 ? region.model.beginFlush() : null,
       cuts: region.model.cuts,
       words: new Uint32Array(hasData ? sectors * SECTOR_WORDS : 0),
     };
@@ -155,8 +161,8 @@ export class Load {
       this.failed++;
       if (!this.failuresExpected) throw new Violation(`${describe(io)} ended with ${statusName(status)} for no reason`);
     }
+    if (status === BlkStatus.OK && io.flush !== null) region.model.endFlush(io.flush);
     if (io.id !== 0) this.#writeEnded(io, status === BlkStatus.OK);
-    else if (status === BlkStatus.OK && io.flush !== null) region.model.endFlush(io.flush);
     else if (status === BlkStatus.OK && io.cuts === region.model.cuts) checkRead(io);
     bio.put();
   }

@@ -17,10 +17,13 @@ import {
   type SimMedium,
 } from "@inlinecrypt/blk-sim";
 import type { Skcipher, SkcipherEngine } from "@inlinecrypt/skcipher";
+import { keepIntegrity } from "./integrity.js";
 import { Medium } from "./medium.js";
 import { QueueChanges } from "./queue-changes.js";
 import { Violation } from "./violation.js";
 import { DISK_SECTORS, type DiskPower, type Place, type WorldDisk } from "./world-disk.js";
+
+const ipOfType1 = { csum: "ip", type: 1, tupleBytes: 8, tagBytes: 0 } as const;
 
 export interface SimWorldDiskOptions {
   layer: BlockLayer;
@@ -34,7 +37,7 @@ export interface SimWorldDiskOptions {
   paths?: 1 | 2;
 }
 
-/** A simulated disk of random abilities, half of the time with a crypto engine. */
+/** A simulated disk of random abilities, mostly with a crypto engine, else often with protection information. */
 export function newSimDisk(options: SimWorldDiskOptions): SimWorldDisk {
   const { random, shape = random, name, paths = 1 } = options;
   const first = newPath(options, shape, random, name, null);
@@ -63,6 +66,8 @@ function newPath(
   const writeCache = shape.oneIn(4) === false;
   const slotCount = shape.pick([0, 0, 1, 2, 5]);
   const faults = new FaultPlan(random);
+  const logicalBlockBytes = shape.pick([512, 512, 4096]);
+  const intervalBytes = slotCount > 0 ? 0 : shape.pick([0, 512, logicalBlockBytes]);
   const slots: Skcipher[] = [];
   for (let slot = 0; slot < slotCount; slot++) slots.push(engine.alloc("xts(aes)"));
   const behaviour = {
@@ -79,7 +84,8 @@ function newPath(
     queueDepth: shape.pick([1, 2, 8, 64]),
     crypt: cryptWith(slots),
     limits: {
-      logicalBlockBytes: shape.pick([512, 512, 4096]),
+      logicalBlockBytes,
+      integrity: intervalBytes === 0 ? null : { ...ipOfType1, intervalBytes },
       physicalBlockBytes: shape.pick([512, 4096]),
       maxSectors: shape.pick([8, 16, 64, 2560]),
       maxSegments: shape.pick([1, 2, 128]),
@@ -91,6 +97,7 @@ function newPath(
   const keyed = new Set<number>();
   const profile = slotCount === 0 ? null : newProfile(layer, slots, keyed);
   if (profile !== null) sim.queue.registerCryptoProfile(profile);
+  if (intervalBytes > 0) keepIntegrity(sim.queue);
   return { sim, faults, profile, keyed, changes: new QueueChanges(sim.queue) };
 }
 
