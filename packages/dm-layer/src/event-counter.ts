@@ -11,6 +11,7 @@ interface EventWaiter {
 export class EventCounter {
   #count = 0;
   #waiters: EventWaiter[] = [];
+  #closed = false;
 
   get count(): number {
     return this.#count;
@@ -23,16 +24,22 @@ export class EventCounter {
     for (const waiter of waiters) if (waiter.after < this.#count) waiter.resolve(this.#count);
   }
 
-  /** Resolves with the count once it is more than `after`. @throws BlkError ENXIO at `close`. */
-  wait(after: number, name: string): Promise<number> {
-    if (this.#count > after) return Promise.resolve(this.#count);
+  /** Resolves with the count once it is more than `after`. @throws BlkError ENXIO at `close` and after it. */
+  async wait(after: number, name: string): Promise<number> {
+    if (this.#closed) throw removed(name);
+    if (this.#count > after) return this.#count;
     return new Promise((resolve, reject) => this.#waiters.push({ after, resolve, reject, name }));
   }
 
   /** Nothing will happen any more. */
   close(): void {
+    this.#closed = true;
     const waiters = this.#waiters;
     this.#waiters = [];
-    for (const { reject, name } of waiters) reject(new BlkError("ENXIO", name, "the device has been removed"));
+    for (const { reject, name } of waiters) reject(removed(name));
   }
+}
+
+function removed(name: string): BlkError {
+  return new BlkError("ENXIO", name, "the device has been removed");
 }

@@ -127,7 +127,7 @@ describe("the life of a mapped device", () => {
     await expect(device.suspend().then(() => device.suspend())).rejects.toMatchObject({ code: "EINVAL" });
   });
 
-  it("messages go to a target, events wake who waits", async () => {
+  it("messages go to a target, events wake who waits, until the device is removed", async () => {
     rig.ram("sda");
     const device = await rig.run(rig.dm.create({ name: "dm", table: "0 64 holding sda 0\n64 8 error" }));
     const event = device.waitEvent(0);
@@ -141,6 +141,7 @@ describe("the life of a mapped device", () => {
     const refused = expect(never).rejects.toMatchObject({ code: "ENXIO" });
     await rig.run(device.remove());
     await refused;
+    for (const after of [0, 1]) await expect(device.waitEvent(after)).rejects.toMatchObject({ code: "ENXIO" });
   });
 
   it("names and UUIDs are unique, and a device in use is not removed", async () => {
