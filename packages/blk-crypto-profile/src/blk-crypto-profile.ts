@@ -127,6 +127,14 @@ export class BlkCryptoProfile implements CryptoProfile {
   [Symbol.dispose](): void {
     this.#keyslots.destroy();
   }
+
+  /** The same once the low-level ops under way have ended. @throws BlkBug while I/O uses a slot or waits for one. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const { hw } = this.#keyslots;
+    // Others may have begun by the time that those before have ended.
+    while (hw.isBusy) await hw.runLocked(() => {});
+    this[Symbol.dispose]();
+  }
 }
 
 /**

@@ -36,6 +36,26 @@ describe("the profile itself", () => {
     await evicted;
   });
 
+  it("[PROF-3] waits for the driver where its owner can wait, and is destroyed once all ops have ended", async () => {
+    const hardware = start(2);
+    for (const key of keys) rig.put(rig.get(key));
+    hardware.asynchronous = true;
+    const evicted = [rig.profile.evictKey(a)];
+    let destroyed = false;
+    const destruction = rig.profile[Symbol.asyncDispose]().then(() => {
+      destroyed = true;
+    });
+    evicted.push(rig.profile.evictKey(b));
+    for (let op = 0; op < 2; op++) {
+      await rig.settle();
+      expect(destroyed).toBe(false);
+      hardware.settle();
+    }
+    await Promise.all([...evicted, destruction]);
+    expect(hardware.log.slice(2)).toEqual(["evict 0 0", "evict 1 1"]);
+    expect(rig.profile.slotTable().map(({ key }) => key)).toEqual([null, null]);
+  });
+
   it("[PROF-29] slots need the ops to fill and empty them", () => {
     start(1);
     const options = { slotCount: 1, modesSupported: {}, maxDunBytesSupported: 8 };
