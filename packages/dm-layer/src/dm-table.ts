@@ -5,9 +5,9 @@ import { devicesOf } from "./dm-device-set.js";
 import { calculateLimits } from "./dm-limits.js";
 import { DmTableEntry } from "./dm-table-entry.js";
 import { type DmTableLine, formatTableLine, parseTable } from "./dm-table-line.js";
-import { DmFeature, type DmTargetType } from "./dm-target.js";
+import { DmFeature, type DmTarget, type DmTargetType } from "./dm-target.js";
 import type { DmTargetSpec } from "./dm-target-spec.js";
-import { runAll } from "./run-all.js";
+import { runAll, runAllNow } from "./run-all.js";
 
 /** A device held open, until it is let go. */
 export interface OpenDevice {
@@ -108,16 +108,19 @@ export class DmTable {
     return this.#format(({ target }) => target.status?.() ?? "");
   }
 
+  /** Tells every target. @throws what one of them does, when all have been told. */
   presuspend(noflush: boolean): void {
-    for (const { target } of this.entries) target.presuspend?.(noflush);
+    runAllNow(this.#each((target) => target.presuspend?.(noflush)));
   }
 
+  /** Tells every target. @throws what one of them does, when all have been told. */
   presuspendUndo(): void {
-    for (const { target } of this.entries) target.presuspendUndo?.();
+    runAllNow(this.#each((target) => target.presuspendUndo?.()));
   }
 
-  async postsuspend(): Promise<void> {
-    for (const { target } of this.entries) await target.postsuspend?.();
+  /** Tells every target. @throws what one of them does, when all have been told. */
+  postsuspend(): Promise<void> {
+    return runAll(this.#each((target) => target.postsuspend?.()));
   }
 
   /** @throws what a target's `preresume` throws: then none has resumed. @kernel drivers/md/dm-table.c: dm_table_resume_targets */
@@ -130,14 +133,12 @@ export class DmTable {
   async destroy(): Promise<void> {
     if (this.#destroyed) return;
     this.#destroyed = true;
-    await runAll([
-      ...this.entries.map(
-        ({ target }) =>
-          () =>
-            target.dtr?.(),
-      ),
-      () => this.#closeDevices(),
-    ]);
+    await runAll([...this.#each((target) => target.dtr?.()), () => this.#closeDevices()]);
+  }
+
+  /** A step for each target, for `runAll`. */
+  #each<T>(step: (target: DmTarget) => T): (() => T)[] {
+    return this.entries.map((entry) => () => step(entry.target));
   }
 
   #addTarget(line: DmTableLine): void {

@@ -239,26 +239,27 @@ export class MappedDevice implements AsyncDisposable {
   async #remove(): Promise<void> {
     if (this.openCount > 0) throw new BlkError("EBUSY", this.name, `${this.openCount} tables use the device`);
     this.#removed = true;
-    this.#live?.presuspend(false);
-    this.#mapper?.fail();
-    await this.#disk?.close();
-    await this.#mapper?.whenIdle();
     const live = this.#live;
     await runAll([
+      () => live?.presuspend(false),
+      () => this.#mapper?.fail(),
+      () => this.#disk?.close(),
+      () => this.#mapper?.whenIdle(),
       () => live?.postsuspend(),
       () => this.#evictDropped(live, null),
+      () => this.#takeTable(),
+      // An eviction under way is still at the devices of the table.
+      () => this.#profile?.[Symbol.asyncDispose](),
       () => live?.destroy(),
       () => this.#setInactive(null),
-      () => this.#detach(),
+      () => this.#events.close(),
+      () => this.#options.onRemoved(),
     ]);
   }
 
-  #detach(): void {
+  #takeTable(): void {
     this.#live = null;
     this.#mapper?.setTable(null);
-    this.#profile?.[Symbol.dispose]();
-    this.#events.close();
-    this.#options.onRemoved();
   }
 
   #exclusive<T>(op: () => Promise<T>): Promise<T> {

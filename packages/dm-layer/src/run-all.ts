@@ -10,3 +10,16 @@ export async function runAll(steps: readonly (() => unknown)[]): Promise<void> {
   }
   if (failures.length > 0) throw failures[0];
 }
+
+/** The same for steps that do not wait. */
+export function runAllNow(steps: readonly (() => void)[]): void {
+  const failures: unknown[] = [];
+  for (const step of steps) {
+    try {
+      step();
+    } catch (failure) {
+      failures.push(failure);
+    }
+  }
+  if (failures.length > 0) throw failures[0];
+}

@@ -28,6 +28,8 @@ export interface CryptoDiskOptions extends Partial<CryptoCapabilitiesOptions> {
   slotCount?: number;
   wrappedKeys?: Partial<WrappedKeyOps>;
   evictFails?: boolean;
+  /** Until then an eviction takes. */
+  evictEnds?: Promise<void>;
   medium?: SimMedium;
   faults?: FaultPlan;
 }
@@ -42,7 +44,7 @@ export interface CryptoDisk {
 }
 
 export function cryptoDisk(rig: Rig, name: string, options: CryptoDiskOptions = {}): CryptoDisk {
-  const { slotCount = 4, wrappedKeys = {}, evictFails = false, medium, faults, ...capabilities } = options;
+  const { slotCount = 4, wrappedKeys = {}, evictFails = false, evictEnds, medium, faults, ...capabilities } = options;
   const slots = new Array<BlkCryptoKey | null>(slotCount).fill(null);
   const log: string[] = [];
   const profile = new BlkCryptoProfile(rig.layer, {
@@ -59,6 +61,7 @@ export function cryptoDisk(rig: Rig, name: string, options: CryptoDiskOptions = 
         log.push(`evict ${slotIndex}`);
         if (evictFails) throw Object.assign(new Error("no"), { code: "EIO" });
         slots[slotIndex] = null;
+        return evictEnds;
       },
       ...wrappedKeys,
     },

@@ -15,6 +15,7 @@ export class HoldingTarget implements DmTargetType {
   readonly ended: BlkStatus[] = [];
   /** Calls of the life cycle, in order. */
   readonly calls: string[] = [];
+  presuspend: () => void = () => {};
   preresume: () => void | Promise<void> = () => {};
   dtr: () => void = () => {};
   maxIoSectors = 0;
@@ -48,7 +49,10 @@ export class HoldingTarget implements DmTargetType {
         if (words[0] === "event") spec.event();
         return `heard ${words.join(" ")}`;
       },
-      presuspend: () => void this.calls.push("presuspend"),
+      presuspend: () => {
+        this.calls.push("presuspend");
+        this.presuspend();
+      },
       presuspendUndo: () => void this.calls.push("presuspendUndo"),
       postsuspend: () => void this.calls.push("postsuspend"),
       preresume: () => {
