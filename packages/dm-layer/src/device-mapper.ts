@@ -150,15 +150,14 @@ export class DeviceMapper implements AsyncDisposable {
       const way = on === by ? "" : `, which ${on.name} maps to`;
       throw new BlkError("EINVAL", by.name, `the device cannot map to itself${way}`);
     }
-    const { bdev } = on;
+    const { bdev, close } = on.open();
     const hold = { by, on };
     this.#holds.add(hold);
-    on.openCount++;
     return {
       bdev,
       close: () => {
         this.#holds.delete(hold);
-        on.openCount--;
+        close();
       },
     };
   }

@@ -5,7 +5,7 @@ import { evictFromDevices, newDmCryptoProfile, tableCapabilities } from "./dm-cr
 import { sameLimits } from "./dm-limits.js";
 import type { DmMapper } from "./dm-mapper.js";
 import { DmRqMapper } from "./dm-rq.js";
-import { DmTable, type DmTableOwner } from "./dm-table.js";
+import { DmTable, type DmTableOwner, type OpenDevice } from "./dm-table.js";
 import { DmFeature } from "./dm-target.js";
 import { EventCounter } from "./event-counter.js";
 import { KeyTracker } from "./key-tracker.js";
@@ -54,8 +54,6 @@ export interface MappedDeviceOptions {
 export class MappedDevice implements AsyncDisposable {
   readonly name: string;
   readonly uuid: string;
-  /** How many tables of mapped devices use this one. */
-  openCount = 0;
   readonly #options: MappedDeviceOptions;
   readonly #layer: BlockLayer;
   readonly #owner: DmTableOwner;
@@ -72,6 +70,7 @@ export class MappedDevice implements AsyncDisposable {
   #suspended = false;
   /** A suspend waits for I/O to end. */
   #suspending = false;
+  #openCount = 0;
   #removed = false;
 
   constructor(options: MappedDeviceOptions) {
@@ -93,6 +92,24 @@ export class MappedDevice implements AsyncDisposable {
     return this.disk.part0;
   }
 
+  /** How many tables of mapped devices use this one. */
+  get openCount(): number {
+    return this.#openCount;
+  }
+
+  /**
+   * For a table of another mapped device.
+   *
+   * @throws BlkError ENXIO before the first table is loaded, and once it is being removed.
+   * @kernel drivers/md/dm.c: dm_blk_open
+   */
+  open(): OpenDevice {
+    if (this.#removed) throw new BlkError("ENXIO", this.name, "the device is being removed");
+    const { bdev } = this;
+    this.#openCount++;
+    return { bdev, close: () => this.#openCount-- };
+  }
+
   get suspended(): boolean {
     return this.#suspended;
   }
@@ -110,7 +127,7 @@ export class MappedDevice implements AsyncDisposable {
       readOnly: this.#owner.readOnly,
       liveTable: this.#live !== null,
       inactiveTable: this.#inactive !== null,
-      openCount: this.openCount,
+      openCount: this.#openCount,
       eventNr: this.#events.count,
       targetCount: this.#live?.entries.length ?? 0,
     };
@@ -237,7 +254,7 @@ export class MappedDevice implements AsyncDisposable {
   }
 
   async #remove(): Promise<void> {
-    if (this.openCount > 0) throw new BlkError("EBUSY", this.name, `${this.openCount} tables use the device`);
+    if (this.#openCount > 0) throw new BlkError("EBUSY", this.name, `${this.#openCount} tables use the device`);
     this.#removed = true;
     const live = this.#live;
     await runAll([

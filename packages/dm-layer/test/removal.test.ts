@@ -1,6 +1,7 @@
-import { BlkError, ReqOp } from "@inlinecrypt/blk-core";
+import { BlkError, BlkStatus, ReqOp } from "@inlinecrypt/blk-core";
 import { blkCryptoEvictKey } from "@inlinecrypt/blk-crypto-profile";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { MapResult } from "../src/index.js";
 import { CryptoRig, cryptBio, cryptoDisk, newKey } from "./crypto-support.js";
 import { HoldingTarget } from "./holding-target.js";
 import { pattern } from "./support.js";
@@ -56,5 +57,18 @@ describe("removal", () => {
     expect([rig.dm.devices(), low.openCount]).toEqual([[low], 0]);
     await expect(device.remove()).rejects.toMatchObject({ code: "ENXIO" });
     await rig.create("0 64 linear low 0");
+  });
+
+  it("no table takes a device that is being removed", async () => {
+    rig.ram("sda");
+    const low = await rig.create("0 64 holding sda 0", "low");
+    holding.answer = MapResult.SUBMITTED;
+    rig.submit(low.bdev, ReqOp.WRITE, 0, pattern(512));
+    const removed = low.remove();
+    await turn();
+    await expect(rig.create("0 64 linear low 0")).rejects.toThrow(/low: the device is being removed \(ENXIO\)/);
+    holding.held.pop()!.end(BlkStatus.OK);
+    await rig.run(removed);
+    expect(rig.dm.devices()).toEqual([]);
   });
 });
