@@ -3,6 +3,7 @@ import type { SkcipherEngine } from "@inlinecrypt/skcipher";
 import type { OpenDevice } from "./dm-table.js";
 import type { DmTargetType } from "./dm-target.js";
 import { MappedDevice } from "./mapped-device.js";
+import { runAll } from "./run-all.js";
 import { allTargets } from "./targets/all-targets.js";
 
 export interface DeviceMapperOptions {
@@ -98,12 +99,24 @@ export class DeviceMapper implements AsyncDisposable {
     }
   }
 
-  /** Removes all mapped devices, those on top first. */
+  /**
+   * Removes all mapped devices, those on top first. I/O that waits for a resume, or because a target keeps it back, fails.
+   *
+   * @throws what failed first, when all that can be removed are.
+   */
   async [Symbol.asyncDispose](): Promise<void> {
-    while (this.#devices.size > 0) {
-      const unused = this.devices().filter(({ openCount }) => openCount === 0);
-      await Promise.all(unused.map((device) => device[Symbol.asyncDispose]()));
-    }
+    const devices = this.devices();
+    await runAll([
+      // All at once: I/O that waits in one may be what an operation of another waits for.
+      () => Promise.all(devices.map((device) => device.failWaiting())),
+      ...devices.map((device) => () => this.#removeFromTop(device)),
+    ]);
+  }
+
+  /** Removes a device, and before it those whose tables use it. */
+  #removeFromTop(device: MappedDevice): Promise<void> {
+    const users = [...this.#holds].filter(({ on }) => on === device).map(({ by }) => by);
+    return runAll([...users.map((user) => () => this.#removeFromTop(user)), () => device[Symbol.asyncDispose]()]);
   }
 
   #newDevice({ name, uuid = "", readOnly = false }: CreateOptions): MappedDevice {

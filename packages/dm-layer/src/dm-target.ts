@@ -130,7 +130,7 @@ export interface DmTarget {
   /** Answers `dmsetup message`. @throws BlkError EINVAL for what it does not know */
   message?(words: readonly string[]): string;
 
-  /** New I/O stops coming; what the target holds back should go on now, or come back if `noflush`. */
+  /** New I/O stops coming; what the target holds back should go on now, or come back if `noflush`. Removal may say it again. */
   presuspend?(noflush: boolean): void;
   /** The suspend that `presuspend` announced does not take place. */
   presuspendUndo?(): void;

@@ -246,6 +246,17 @@ export class MappedDevice implements AsyncDisposable {
     return this.#exclusive(() => this.#remove());
   }
 
+  /**
+   * Ends I/O that waits for the resume, or that targets keep back; else devices on top, which are removed first, would
+   * wait for it. What is under way goes on.
+   */
+  failWaiting(): Promise<void> {
+    return this.#mutex.run(async () => {
+      if (this.#suspended) this.#mapper?.fail();
+      else this.#live?.presuspend(false);
+    });
+  }
+
   /** `remove`, unless that has been done. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.#mutex.run(async () => {
