@@ -197,7 +197,8 @@ export class MappedDevice implements AsyncDisposable {
   /**
    * Makes new I/O wait, and resolves when what was under way has ended.
    *
-   * @throws BlkError EINVAL when it is suspended, EINTR after `cancelSuspend`: it goes on as before.
+   * @throws BlkError EINVAL when it is suspended, EINTR after `cancelSuspend`, and what `presuspend` of a target throws:
+   * it goes on as before.
    * @kernel drivers/md/dm.c: dm_suspend
    */
   suspend(options: SuspendOptions = {}): Promise<void> {
@@ -343,17 +344,31 @@ export class MappedDevice implements AsyncDisposable {
   async #suspend(noflush: boolean): Promise<void> {
     // First, so that what targets give back in `presuspend` waits.
     this.#mapper?.block(noflush);
-    this.#live?.presuspend(noflush);
-    this.#suspending = true;
-    const idle = (await this.#mapper?.whenIdle()) ?? true;
-    this.#suspending = false;
-    if (!idle) {
-      this.#live?.presuspendUndo();
-      this.#mapper?.unblock();
-      throw new BlkError("EINTR", this.name, "the suspend was cancelled");
+    try {
+      this.#live?.presuspend(noflush);
+      await this.#idle();
+    } catch (error) {
+      this.#undoSuspend();
+      throw error;
     }
     this.#suspended = true;
     await this.#live?.postsuspend();
+  }
+
+  /** @throws BlkError EINTR after `cancelSuspend`. */
+  async #idle(): Promise<void> {
+    this.#suspending = true;
+    const idle = (await this.#mapper?.whenIdle()) ?? true;
+    this.#suspending = false;
+    if (!idle) throw new BlkError("EINTR", this.name, "the suspend was cancelled");
+  }
+
+  #undoSuspend(): void {
+    try {
+      this.#live?.presuspendUndo();
+    } finally {
+      this.#mapper?.unblock();
+    }
   }
 
   /** The device is suspended and idle. Returns the table that was live. @kernel drivers/md/dm.c: dm_swap_table, __bind */

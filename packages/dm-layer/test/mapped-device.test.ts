@@ -114,6 +114,29 @@ describe("the life of a mapped device", () => {
     expect([held.ends, waiting.ends]).toEqual([[BlkStatus.OK], [BlkStatus.OK]]);
   });
 
+  it("a suspend that a target refuses does not take place: I/O goes on, and the next suspend is one like any other", async () => {
+    rig.ram("sda");
+    const device = await rig.run(rig.dm.create({ name: "dm", table: "0 64 holding sda 0\n64 64 holding sda 64" }));
+    holding.presuspend = () => {
+      holding.presuspend = () => {};
+      throw new BlkError("EIO", "holding", "not now");
+    };
+    holding.calls.length = 0;
+    await expect(device.suspend()).rejects.toThrow(/not now/);
+    expect(holding.calls).toEqual(["presuspend", "presuspend", "presuspendUndo", "presuspendUndo"]);
+    expect(device.suspended).toBe(false);
+    const first = rig.submit(device.bdev, ReqOp.WRITE, 0, pattern(512));
+    rig.executor.runUntilIdle();
+    expect(first.ends).toEqual([BlkStatus.OK]);
+    await rig.run(device.suspend());
+    const second = rig.submit(device.bdev, ReqOp.WRITE, 0, pattern(512));
+    rig.executor.runUntilIdle();
+    expect(second.ends).toEqual([]);
+    await rig.run(device.resume());
+    rig.executor.runUntilIdle();
+    expect(second.ends).toEqual([BlkStatus.OK]);
+  });
+
   it("stays suspended when a target does not resume, and resumes when it does", async () => {
     rig.ram("sda");
     const device = await rig.dm.create({ name: "dm" });

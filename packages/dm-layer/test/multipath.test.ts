@@ -1,6 +1,7 @@
-import { BlkMqQueue, type BlkRequest, BlkStatus, GenDisk, ReqFlag, ReqOp } from "@inlinecrypt/blk-core";
+import { BlkError, BlkMqQueue, type BlkRequest, BlkStatus, GenDisk, ReqFlag, ReqOp } from "@inlinecrypt/blk-core";
 import { FaultPlan, SeededRandom, SimMedium } from "@inlinecrypt/blk-sim";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { multipathTarget } from "../src/index.js";
 import { pattern, Rig, read, type SubmittedBio } from "./support.js";
 
 let rig: Rig;
@@ -281,6 +282,34 @@ describe("requests on several paths", () => {
     await device.load("0 1024 multipath 0 0 1 1 round-robin 0 1 0 small");
     await rig.run(device.resume());
     expect(device.bdev.queue.limits.maxSectors).toBe(8);
+  });
+
+  it("requests go on after a suspend that the target refused, and after the next one", async () => {
+    twoPaths();
+    let refusals = 1;
+    rig.dm.registerTarget({
+      ...multipathTarget,
+      name: "refusing",
+      ctr: (args, spec) => {
+        const target = multipathTarget.ctr(args, spec);
+        target.presuspend = () => {
+          if (refusals-- > 0) throw new BlkError("EIO", "refusing", "not now");
+        };
+        return target;
+      },
+    });
+    const device = await create(TWO_PATHS.replace("multipath", "refusing"));
+    await expect(device.suspend()).rejects.toThrow(/not now/);
+    const bios = [rig.submit(device.bdev, ReqOp.READ, 0, new Uint8Array(512))];
+    rig.executor.runUntilIdle();
+    expect(ends(bios)).toEqual(["0"]);
+    await rig.run(device.suspend());
+    bios.push(rig.submit(device.bdev, ReqOp.READ, 0, new Uint8Array(512)));
+    rig.executor.runUntilIdle();
+    expect(ends(bios)).toEqual(["0", ""]);
+    await rig.run(device.resume());
+    rig.executor.runUntilIdle();
+    expect(ends(bios)).toEqual(["0", "0"]);
   });
 
   it("removal while suspended ends what waits", async () => {
