@@ -302,7 +302,7 @@ export class MappedDevice implements AsyncDisposable {
   #prepare(table: DmTable): void {
     const limits = table.calculateLimits();
     const capabilities = tableCapabilities(table);
-    if (this.#mapper === null) return this.#setUpQueue(table, limits, capabilities);
+    if (this.#mapper === null) return this.#setUpQueue(table, limits);
     const requestBased = !(this.#mapper instanceof DmBioMapper);
     if (table.requestBased !== null && table.requestBased !== requestBased) {
       this.#refuse(`a table that takes ${requestBased ? "bios" : "requests"}, where the first took the other`);
@@ -322,9 +322,9 @@ export class MappedDevice implements AsyncDisposable {
   }
 
   /** @kernel drivers/md/dm.c: dm_setup_md_queue */
-  #setUpQueue(table: DmTable, limits: QueueLimits, capabilities: Capabilities): void {
+  #setUpQueue(table: DmTable, limits: QueueLimits): void {
     const mapper = this.#newMapper(table, limits);
-    this.#updateProfile(mapper, capabilities);
+    this.#updateProfile(mapper, table);
     const { name, readOnly } = this.#owner;
     this.#mapper = mapper;
     this.#disk = new GenDisk({ name, queue: mapper.queue, sectorCount: 0, readOnly });
@@ -374,9 +374,9 @@ export class MappedDevice implements AsyncDisposable {
   /** The device is suspended and idle. Returns the table that was live. @kernel drivers/md/dm.c: dm_swap_table, __bind */
   #swap(table: DmTable): DmTable | null {
     const mapper = this.#mapper!;
-    const limits = mapper.limitsOf(table.calculateLimits());
+    const limits = this.#limitsWith(table, mapper);
     if (!sameLimits(limits, mapper.queue.limits)) mapper.queue.commitLimits(limits);
-    this.#updateProfile(mapper, tableCapabilities(table));
+    this.#updateProfile(mapper, table);
     this.disk.setCapacity(table.sectors);
     mapper.setTable(table);
     const old = this.#live;
@@ -385,9 +385,21 @@ export class MappedDevice implements AsyncDisposable {
     return old;
   }
 
+  /**
+   * Those of the queue stay for a table without devices: I/O that waits for devices to come back is made for them.
+   *
+   * @kernel drivers/md/dm.c: dm_swap_table
+   */
+  #limitsWith(table: DmTable, mapper: DmMapper): QueueLimits {
+    if (this.#live !== null && table.devices().size === 0) return mapper.queue.limits;
+    return mapper.limitsOf(table.calculateLimits());
+  }
+
   /** The first profile is registered, later ones widen it. @kernel drivers/md/dm-table.c: dm_update_crypto_profile */
-  #updateProfile(mapper: DmMapper, capabilities: Capabilities): void {
-    if (capabilities === null) return;
+  #updateProfile(mapper: DmMapper, table: DmTable): void {
+    const capabilities = tableCapabilities(table);
+    // Without devices nothing encrypts: whatever those of later tables cannot do would be promised.
+    if (capabilities === null || table.devices().size === 0) return;
     if (this.#profile !== null) return this.#profile.capabilities.update(capabilities);
     const profile = newDmCryptoProfile(this.#layer, capabilities, () => this.#live, this.#keys);
     if (mapper.queue.registerCryptoProfile(profile)) this.#profile = profile;
@@ -413,5 +425,3 @@ export class MappedDevice implements AsyncDisposable {
     throw new BlkError("EINVAL", this.name, message);
   }
 }
-
-type Capabilities = ReturnType<typeof tableCapabilities>;

@@ -76,6 +76,28 @@ describe("encrypted requests", () => {
     expect(disks.map(({ slots }) => slots[0])).toEqual([null, null]);
   });
 
+  it("a table without paths promises no encryption, and takes none away", async () => {
+    const { disk } = cryptoDisk(rig, "a");
+    const device = await create("0 1024 multipath 1 queue_if_no_path 0 0 0");
+    const swap = async (table: string) => {
+      await device.load(table);
+      await rig.run(device.resume({ noflush: true }));
+    };
+    const { queue } = device.bdev;
+    const key = newKey();
+    expect(queue.cryptoProfile.supports(key)).toBe(false);
+    await swap("0 1024 multipath 0 0 1 1 round-robin 0 1 0 a");
+    expect(queue.cryptoProfile.supports(key)).toBe(true);
+    await swap("0 1024 multipath 1 queue_if_no_path 0 0 0");
+    const write = cryptBio(rig, device.bdev, ReqOp.WRITE, 0, pattern(512), key, 0n).submit();
+    rig.executor.advance(1000);
+    expect(write.ends).toEqual([]);
+    await swap("0 1024 multipath 0 0 1 1 round-robin 0 1 0 a");
+    rig.executor.advance(1000);
+    expect(write.ends).toEqual([BlkStatus.OK]);
+    expect(read(disk, 0, 512)).toEqual(ciphertext(pattern(512), key, 0n));
+  });
+
   it("[DM-18] without a context for the clone the request is offered again", async () => {
     const failed = await failEachAllocation(async (faults) => {
       const world = new Rig({ failAlloc: faults.failAlloc });

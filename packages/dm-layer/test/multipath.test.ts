@@ -284,6 +284,40 @@ describe("requests on several paths", () => {
     expect(device.bdev.queue.limits.maxSectors).toBe(8);
   });
 
+  describe("a request that waits for a path", () => {
+    const PATHS = TWO_PATHS.replace("multipath 0", "multipath 1 queue_if_no_path");
+    const waitForPath = async () => {
+      const device = await create(PATHS);
+      for (const name of ["a", "b"]) device.message(0, `fail_path ${name}`);
+      const waiting = rig.submit(device.bdev, ReqOp.WRITE, 0, pattern(512));
+      rig.executor.advance(10);
+      return { device, waiting, limits: device.bdev.queue.limits };
+    };
+
+    it("goes on waiting through a table without any, which keeps the limits, for one with paths again", async () => {
+      const [a] = twoPaths();
+      const { device, waiting, limits } = await waitForPath();
+      await device.load("0 1024 multipath 1 queue_if_no_path 0 0 0");
+      await rig.run(device.resume({ noflush: true }));
+      rig.executor.advance(1000);
+      expect([waiting.ends, device.bdev.queue.limits]).toEqual([[], limits]);
+      await device.load(PATHS);
+      await rig.run(device.resume({ noflush: true }));
+      rig.executor.advance(1000);
+      expect(waiting.ends).toEqual([BlkStatus.OK]);
+      expect(read(a.disk, 0, 512)).toEqual(pattern(512));
+    });
+
+    it("is ended by the error target", async () => {
+      twoPaths();
+      const { device, waiting, limits } = await waitForPath();
+      await device.load("0 1024 error");
+      await rig.run(device.resume({ noflush: true }));
+      rig.executor.runUntilIdle();
+      expect([waiting.ends, device.bdev.queue.limits]).toEqual([[BlkStatus.IOERR], limits]);
+    });
+  });
+
   it("requests go on after a suspend that the target refused, and after the next one", async () => {
     twoPaths();
     let refusals = 1;
