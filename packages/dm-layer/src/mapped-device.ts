@@ -1,14 +1,14 @@
 import { BlkError, type BlockDevice, type BlockLayer, GenDisk, type QueueLimits } from "@inlinecrypt/blk-core";
-import { type BlkCryptoProfile, blkCryptoHasCapabilities, blkCryptoProfileOf } from "@inlinecrypt/blk-crypto-profile";
+import { blkCryptoHasCapabilities, blkCryptoProfileOf } from "@inlinecrypt/blk-crypto-profile";
 import { DmBioMapper } from "./dm-bio.js";
-import { evictFromDevices, newDmCryptoProfile, tableCapabilities } from "./dm-crypto-profile.js";
+import { tableCapabilities } from "./dm-crypto-profile.js";
+import { DmInlineCrypto } from "./dm-inline-crypto.js";
 import { sameLimits } from "./dm-limits.js";
 import type { DmMapper } from "./dm-mapper.js";
 import { DmRqMapper } from "./dm-rq.js";
 import { DmTable, type DmTableOwner, type OpenDevice } from "./dm-table.js";
 import { DmFeature } from "./dm-target.js";
 import { EventCounter } from "./event-counter.js";
-import { KeyTracker } from "./key-tracker.js";
 import { Mutex } from "./mutex.js";
 import { runAll } from "./run-all.js";
 
@@ -58,15 +58,13 @@ export class MappedDevice implements AsyncDisposable {
   readonly #layer: BlockLayer;
   readonly #owner: DmTableOwner;
   readonly #events = new EventCounter();
-  readonly #keys = new KeyTracker();
   readonly #mutex = new Mutex();
+  readonly #crypto: DmInlineCrypto;
   #live: DmTable | null = null;
   #inactive: DmTable | null = null;
   /** Null until the first table is loaded: that decides how I/O is taken. */
   #mapper: DmMapper | null = null;
   #disk: GenDisk | null = null;
-  /** The one that is registered; profiles of later tables only widen it. */
-  #profile: BlkCryptoProfile | null = null;
   #suspended = false;
   /** A suspend waits for I/O to end. */
   #suspending = false;
@@ -78,6 +76,7 @@ export class MappedDevice implements AsyncDisposable {
     this.name = options.tableOwner.name;
     this.uuid = options.uuid;
     this.#layer = options.tableOwner.layer;
+    this.#crypto = new DmInlineCrypto(this.#layer, () => this.#live);
     this.#owner = { ...options.tableOwner, event: () => this.#events.emit(), runQueue: () => this.#mapper?.kick() };
   }
 
@@ -228,7 +227,7 @@ export class MappedDevice implements AsyncDisposable {
       if (table === null) return this.#resume();
       if (!this.#suspended) await this.#suspend(options.noflush ?? false);
       const old = this.#swap(table);
-      await this.#evictDropped(old, table);
+      await this.#crypto.evictDropped(old, table);
       try {
         await this.#resume();
       } finally {
@@ -275,10 +274,10 @@ export class MappedDevice implements AsyncDisposable {
       () => this.#disk?.close(),
       () => this.#mapper?.whenIdle(),
       () => live?.postsuspend(),
-      () => this.#evictDropped(live, null),
+      () => this.#crypto.evictDropped(live, null),
       () => this.#takeTable(),
       // An eviction under way is still at the devices of the table.
-      () => this.#profile?.[Symbol.asyncDispose](),
+      () => this.#crypto[Symbol.asyncDispose](),
       () => live?.destroy(),
       () => this.#setInactive(null),
       () => this.#events.close(),
@@ -324,15 +323,15 @@ export class MappedDevice implements AsyncDisposable {
   /** @kernel drivers/md/dm.c: dm_setup_md_queue */
   #setUpQueue(table: DmTable, limits: QueueLimits): void {
     const mapper = this.#newMapper(table, limits);
-    this.#updateProfile(mapper, table);
+    this.#crypto.promise(mapper.queue, table);
     const { name, readOnly } = this.#owner;
     this.#mapper = mapper;
     this.#disk = new GenDisk({ name, queue: mapper.queue, sectorCount: 0, readOnly });
   }
 
   #newMapper(table: DmTable, limits: QueueLimits): DmMapper {
-    if (table.requestBased === true) return new DmRqMapper(this.#layer, limits, this.#keys);
-    return new DmBioMapper(this.#layer, limits, this.#keys);
+    if (table.requestBased === true) return new DmRqMapper(this.#layer, limits, this.#crypto.keys);
+    return new DmBioMapper(this.#layer, limits, this.#crypto.keys);
   }
 
   async #setInactive(table: DmTable | null): Promise<void> {
@@ -376,7 +375,7 @@ export class MappedDevice implements AsyncDisposable {
     const mapper = this.#mapper!;
     const limits = this.#limitsWith(table, mapper);
     if (!sameLimits(limits, mapper.queue.limits)) mapper.queue.commitLimits(limits);
-    this.#updateProfile(mapper, table);
+    this.#crypto.promise(mapper.queue, table);
     this.disk.setCapacity(table.sectors);
     mapper.setTable(table);
     const old = this.#live;
@@ -393,25 +392,6 @@ export class MappedDevice implements AsyncDisposable {
   #limitsWith(table: DmTable, mapper: DmMapper): QueueLimits {
     if (this.#live !== null && table.devices().size === 0) return mapper.queue.limits;
     return mapper.limitsOf(table.calculateLimits());
-  }
-
-  /** The first profile is registered, later ones widen it. @kernel drivers/md/dm-table.c: dm_update_crypto_profile */
-  #updateProfile(mapper: DmMapper, table: DmTable): void {
-    const capabilities = tableCapabilities(table);
-    // Without devices nothing encrypts: whatever those of later tables cannot do would be promised.
-    if (capabilities === null || table.devices().size === 0) return;
-    if (this.#profile !== null) return this.#profile.capabilities.update(capabilities);
-    const profile = newDmCryptoProfile(this.#layer, capabilities, () => this.#live, this.#keys);
-    if (mapper.queue.registerCryptoProfile(profile)) this.#profile = profile;
-    else profile[Symbol.dispose]();
-  }
-
-  /** Keys that I/O has used leave the devices that leave the table; nothing else would take them away. */
-  async #evictDropped(old: DmTable | null, table: DmTable | null): Promise<void> {
-    const dropped = old?.devices() ?? new Set();
-    for (const bdev of table?.devices() ?? []) dropped.delete(bdev);
-    if (dropped.size === 0) return;
-    for (const key of this.#keys.keys()) await evictFromDevices(dropped, key);
   }
 
   async #resume(): Promise<void> {

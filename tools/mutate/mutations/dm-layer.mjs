@@ -129,8 +129,8 @@ export const dmLayer = [
     id: "dm-dropped-device-keeps-key",
     kind: "keyslot-leak",
     what: "a device that leaves the table keeps the keys that I/O has used",
-    file: `${src}/mapped-device.ts`,
-    edits: [["    for (const key of this.#keys.keys()) await evictFromDevices(dropped, key);\n", ""]],
+    file: `${src}/dm-inline-crypto.ts`,
+    edits: [["    for (const key of this.keys.keys()) await evictFromDevices(dropped, key);\n", ""]],
   },
   {
     id: "dm-table-key-not-wiped",
