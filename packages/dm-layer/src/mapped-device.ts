@@ -1,16 +1,14 @@
 import { BlkError, type BlockDevice, type BlockLayer, GenDisk, type QueueLimits } from "@inlinecrypt/blk-core";
-import { blkCryptoHasCapabilities, blkCryptoProfileOf } from "@inlinecrypt/blk-crypto-profile";
 import { DmBioMapper } from "./dm-bio.js";
-import { tableCapabilities } from "./dm-crypto-profile.js";
 import { DmInlineCrypto } from "./dm-inline-crypto.js";
 import { sameLimits } from "./dm-limits.js";
 import type { DmMapper } from "./dm-mapper.js";
 import { DmRqMapper } from "./dm-rq.js";
 import { DmTable, type DmTableOwner, type OpenDevice } from "./dm-table.js";
-import { DmFeature } from "./dm-target.js";
 import { EventCounter } from "./event-counter.js";
 import { Mutex } from "./mutex.js";
 import { runAll } from "./run-all.js";
+import { checkReplacement } from "./table-replacement.js";
 
 /** What `dmsetup info` prints. */
 export interface MappedDeviceInfo {
@@ -300,24 +298,8 @@ export class MappedDevice implements AsyncDisposable {
   /** Checks a table against the device, or makes queue and disk for the first. @kernel drivers/md/dm-ioctl.c: table_load */
   #prepare(table: DmTable): void {
     const limits = table.calculateLimits();
-    const capabilities = tableCapabilities(table);
-    if (this.#mapper === null) return this.#setUpQueue(table, limits);
-    const requestBased = !(this.#mapper instanceof DmBioMapper);
-    if (table.requestBased !== null && table.requestBased !== requestBased) {
-      this.#refuse(`a table that takes ${requestBased ? "bios" : "requests"}, where the first took the other`);
-    }
-    const [entry] = this.#live?.entries ?? [];
-    if (entry?.hasFeature(DmFeature.IMMUTABLE)) this.#checkImmutable(table, entry.type.name);
-    if (!blkCryptoHasCapabilities(capabilities, blkCryptoProfileOf(this.#mapper.queue)?.capabilities ?? null)) {
-      this.#refuse("the table can encrypt less inline than the device does so far");
-    }
-  }
-
-  #checkImmutable(table: DmTable, typeName: string): void {
-    const replaceable = table.entries.every((entry) => {
-      return entry.type.name === typeName || entry.hasFeature(DmFeature.WILDCARD);
-    });
-    if (!replaceable) this.#refuse(`a table that replaces the immutable target ${typeName}`);
+    if (this.#mapper === null) this.#setUpQueue(table, limits);
+    else checkReplacement(this.name, this.#mapper.queue, this.#live, table);
   }
 
   /** @kernel drivers/md/dm.c: dm_setup_md_queue */
@@ -399,9 +381,5 @@ export class MappedDevice implements AsyncDisposable {
     await this.#live!.resume();
     this.#suspended = false;
     this.#mapper!.unblock();
-  }
-
-  #refuse(message: string): never {
-    throw new BlkError("EINVAL", this.name, message);
   }
 }

@@ -117,12 +117,13 @@ export const dmLayer = [
     id: "dm-smaller-table-taken",
     kind: "crypto",
     what: "a table that can encrypt less takes the place of one that keys are in use with",
-    file: `${src}/mapped-device.ts`,
+    file: `${src}/table-replacement.ts`,
     edits: [
       [
-        "    if (!blkCryptoHasCapabilities(capabilities, blkCryptoProfileOf(this.#mapper.queue)?.capabilities ?? null)) {",
-        "    if (capabilities !== null && blkCryptoHasCapabilities(null, capabilities)) {",
+        "  if (!blkCryptoHasCapabilities(tableCapabilities(table), ",
+        "  if (!blkCryptoHasCapabilities(CryptoCapabilities.all(), ",
       ],
+      ["import { blkCryptoHasCapabilities, ", "import { CryptoCapabilities, blkCryptoHasCapabilities, "],
     ],
   },
   {
