@@ -3,7 +3,7 @@ import type { SkcipherEngine } from "@inlinecrypt/skcipher";
 import type { OpenDevice } from "./dm-table.js";
 import type { DmTargetType } from "./dm-target.js";
 import { MappedDevice } from "./mapped-device.js";
-import { runAll } from "./run-all.js";
+import { runAll, throwAfter } from "./run-all.js";
 import { allTargets } from "./targets/all-targets.js";
 
 export interface DeviceMapperOptions {
@@ -94,8 +94,7 @@ export class DeviceMapper implements AsyncDisposable {
       await device.resume();
       return device;
     } catch (error) {
-      await device.remove();
-      throw error;
+      return throwAfter(error, () => device.remove());
     }
   }
 

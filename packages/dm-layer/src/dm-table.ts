@@ -7,7 +7,7 @@ import { DmTableEntry } from "./dm-table-entry.js";
 import { type DmTableLine, formatTableLine, parseTable } from "./dm-table-line.js";
 import { DmFeature, type DmTarget, type DmTargetType } from "./dm-target.js";
 import type { DmTargetSpec } from "./dm-target-spec.js";
-import { runAll, runAllNow } from "./run-all.js";
+import { runAll, runAllNow, throwAfter } from "./run-all.js";
 
 /** A device held open, until it is let go. */
 export interface OpenDevice {
@@ -56,8 +56,7 @@ export class DmTable {
       table.#requestBased = table.#determineType();
       return table;
     } catch (error) {
-      await table.destroy();
-      throw error;
+      return throwAfter(error, () => table.destroy());
     }
   }
 

@@ -7,7 +7,7 @@ import { DmRqMapper } from "./dm-rq.js";
 import { DmTable, type DmTableOwner, type OpenDevice } from "./dm-table.js";
 import { EventCounter } from "./event-counter.js";
 import { Mutex } from "./mutex.js";
-import { runAll } from "./run-all.js";
+import { runAll, throwAfter } from "./run-all.js";
 import { checkReplacement } from "./table-replacement.js";
 
 /** What `dmsetup info` prints. */
@@ -179,8 +179,7 @@ export class MappedDevice implements AsyncDisposable {
       try {
         this.#prepare(table);
       } catch (error) {
-        await table.destroy();
-        throw error;
+        return throwAfter(error, () => table.destroy());
       }
       await this.#setInactive(table);
     });
@@ -225,12 +224,7 @@ export class MappedDevice implements AsyncDisposable {
       if (table === null) return this.#resume();
       if (!this.#suspended) await this.#suspend(options.noflush ?? false);
       const old = this.#swap(table);
-      await this.#crypto.evictDropped(old, table);
-      try {
-        await this.#resume();
-      } finally {
-        await old?.destroy();
-      }
+      await runAll([() => this.#crypto.evictDropped(old, table), () => this.#resume(), () => old?.destroy()]);
     });
   }
 
@@ -329,8 +323,7 @@ export class MappedDevice implements AsyncDisposable {
       this.#live?.presuspend(noflush);
       await this.#idle();
     } catch (error) {
-      this.#undoSuspend();
-      throw error;
+      return throwAfter(error, async () => this.#undoSuspend());
     }
     this.#suspended = true;
     await this.#live?.postsuspend();

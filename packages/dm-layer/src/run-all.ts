@@ -23,3 +23,9 @@ export function runAllNow(steps: readonly (() => void)[]): void {
   }
   if (failures.length > 0) throw failures[0];
 }
+
+/** Undoes what a failure has left behind. @throws the failure, whatever becomes of that. */
+export async function throwAfter(failure: unknown, undo: () => Promise<void>): Promise<never> {
+  await undo().catch(() => {});
+  throw failure;
+}

@@ -1,6 +1,6 @@
-import { BlkStatus, dunToBigInt, ReqFlag, ReqOp } from "@inlinecrypt/blk-core";
+import { BlkBug, BlkStatus, dunToBigInt, ReqFlag, ReqOp } from "@inlinecrypt/blk-core";
 import { blkCryptoEvictKey, blkCryptoProfileOf } from "@inlinecrypt/blk-crypto-profile";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { MapResult } from "../src/index.js";
 import { type CryptoDisk, CryptoRig, ciphertext, cryptBio, cryptoDisk, newKey } from "./crypto-support.js";
 import { HoldingTarget } from "./holding-target.js";
@@ -194,6 +194,19 @@ describe("eviction", () => {
     await rig.run(blkCryptoEvictKey(device.bdev, keys[0]!));
     await rig.run(device.remove());
     expect([...b.slots, ...c.slots].filter((key) => key !== null)).toEqual([]);
+  });
+
+  it("a table is let go that has been replaced, whatever an eviction from its devices ends with", async () => {
+    const { profile } = cryptoDisk(rig, "a");
+    cryptoDisk(rig, "b");
+    const low = await rig.create("0 64 linear a 0", "low");
+    const device = await rig.create("0 64 linear low 0");
+    use("dm", newKey());
+    await device.load("0 64 linear b 0");
+    const evictKey = vi.spyOn(profile, "evictKey").mockRejectedValue(new BlkBug("the driver is confused"));
+    await expect(rig.run(device.resume())).rejects.toThrow(/the driver is confused/);
+    expect([device.suspended, low.openCount]).toEqual([false, 0]);
+    evictKey.mockRestore();
   });
 
   it("[DM-22] a key that was evicted is not evicted again when a device leaves", async () => {

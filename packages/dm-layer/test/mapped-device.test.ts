@@ -230,6 +230,29 @@ describe("the life of a mapped device", () => {
     expect([rig.dm.devices(), low.openCount]).toEqual([[low], 0]);
   });
 
+  it("a table that fails says why, whatever its targets say at their end", async () => {
+    rig.ram("sda");
+    holding.dtr = () => {
+      throw new BlkError("EIO", "holding", "no end");
+    };
+    const create = (table: string) => rig.run(rig.dm.create({ name: "dm", table }));
+    await expect(create("0 64 holding sda 0\n64 64 unknown")).rejects.toThrow(/unknown target type/);
+    await expect(create("0 64 holding sda 32760")).rejects.toThrow(/sectors 32760 to 32824 of sda/);
+    holding.preresume = () => {
+      throw new BlkError("EIO", "holding", "no start");
+    };
+    await expect(create("0 64 holding sda 0")).rejects.toThrow(/no start/);
+    expect(rig.dm.devices()).toEqual([]);
+    holding.preresume = () => {};
+    const device = await create("0 64 holding sda 0");
+    holding.preresume = () => {
+      throw new BlkError("EIO", "holding", "no next start");
+    };
+    await device.load("0 64 holding sda 0");
+    await expect(rig.run(device.resume())).rejects.toThrow(/no next start/);
+    holding.dtr = () => {};
+  });
+
   it("removal ends what waits with IOERR, waits for what is under way, and refuses what comes", async () => {
     rig.sim("sda");
     const device = await rig.run(rig.dm.create({ name: "dm", table: "0 64 linear sda 0" }));
