@@ -32,8 +32,7 @@ export class DmArgs {
 
   /** A decimal number from `min` to `max`. */
   number(what: string, min = 0, max: number = Number.MAX_SAFE_INTEGER): number {
-    const value = this.parse(what, this.word(what), min, max);
-    return value;
+    return this.parse(what, this.word(what), min, max);
   }
 
   /** A decimal number inside an argument, as in `sector_size:4096`. */

@@ -8,15 +8,13 @@ import type { DmTable } from "./dm-table.js";
  */
 export interface DmMapper {
   readonly queue: RequestQueue;
-  /** I/O that targets have and that has not ended. */
-  readonly inFlight: number;
   /** Where I/O goes from now on; null: it fails. */
   setTable(table: DmTable | null): void;
   /** New I/O waits. `noflush`: so does what targets give back. @kernel DMF_BLOCK_IO_FOR_SUSPEND, DMF_NOFLUSH_SUSPENDING */
   block(noflush: boolean): void;
   /** What has waited goes on. */
   unblock(): void;
-  /** Resolves when `inFlight` is 0, to true, or at `cancelIdle`, to false. */
+  /** Resolves when all I/O has ended that targets have, to true, or at `cancelIdle`, to false. */
   whenIdle(): Promise<boolean>;
   cancelIdle(): void;
   /** What targets gave back is offered again at once. */

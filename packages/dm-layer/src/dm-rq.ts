@@ -66,10 +66,6 @@ export class DmRqMapper implements DmMapper {
     this.queue = new BlkMqQueue(layer, { ops, limits: limitsForRequests(limits) });
   }
 
-  get inFlight(): number {
-    return this.#inFlight.count;
-  }
-
   limitsOf(limits: QueueLimits): QueueLimits {
     return limitsForRequests(limits);
   }
