@@ -102,7 +102,8 @@ describe("crypt", () => {
   });
 
   it.each([
-    ["aes-ecb-null 00 0 sda 0", "unknown cipher"],
+    ["aes-ecb-null 00 0 sda 0", "unknown cipher, expected one of aes-xts-plain64"],
+    ["KEY KEY 0 sda 0", "unknown cipher"],
     ["aes-xts-plain64 0g 0 sda 0", "hexadecimal"],
     ["aes-xts-plain64 000 0 sda 0", "hexadecimal"],
     ["aes-xts-plain64 00 0 sda 0", "the key has 1 bytes, the cipher takes 64"],
@@ -120,7 +121,7 @@ describe("crypt", () => {
   ])("%s is refused, without a word of the key", async (args, message) => {
     rig.ram("sda");
     const key = hex(pattern(64, 9));
-    const refused = create(`0 64 crypt ${args.replace("KEY", key)}`);
+    const refused = create(`0 64 crypt ${args.replaceAll("KEY", key)}`);
     await expect(refused).rejects.toMatchObject({ code: "EINVAL", message: expect.stringContaining(message) });
     await refused.catch((error) => expect(String(error.stack)).not.toContain(key));
   });

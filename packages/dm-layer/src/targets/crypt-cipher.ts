@@ -22,7 +22,7 @@ export function cipherNameOf(spec: string, engine: SkcipherEngine, args: DmArgs)
   if (engine.supports(name)) return name;
   const aliases = Object.keys(ALIASES).filter((alias) => engine.supports(ALIASES[alias]!));
   const names = engine.ciphers.map((cipher) => `capi:${cipher}-plain64`);
-  args.refuse(`unknown cipher ${JSON.stringify(spec)}, expected one of ${[...aliases, ...names].join(" ")}`);
+  args.refuse(`unknown cipher, expected one of ${[...aliases, ...names].join(" ")}`);
 }
 
 /** How a crypt target numbers what it encrypts. */
