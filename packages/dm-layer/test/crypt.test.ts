@@ -159,13 +159,25 @@ describe("crypt", () => {
     expect(() => device.message(0, "key set 00")).toThrow(/the key has 1 bytes/);
     expect(() => device.message(0, "key burn")).toThrow(/expected: key set/);
     device.message(0, "key wipe");
-    expect(device.table()).toEqual(["0 64 crypt aes-xts-plain64 - 0 sda 0"]);
     await expect(rig.run(device.resume())).rejects.toMatchObject({ code: "EAGAIN" });
     device.message(0, `key set ${hex(pattern(64, 2))}`);
     await rig.run(device.resume());
     rig.submit(device.bdev, ReqOp.WRITE, 0, pattern(512));
     rig.executor.runUntilIdle();
     expect(read(disk, 0, 512)).toEqual(referenceEncrypt("xts(aes)", pattern(64, 2), 512, 0n, pattern(512)));
+  });
+
+  it("after key wipe the table shows a key of zeroes, wherever the key was", async () => {
+    rig.ram("sda");
+    keyring.set("logon:disk", pattern(64));
+    for (const [name, key] of Object.entries({ hex: hex(pattern(64)), keyring: ":64:logon:disk" })) {
+      const device = await create(`0 64 crypt aes-xts-plain64 ${key} 0 sda 0`, name);
+      await rig.run(device.suspend());
+      device.message(0, "key wipe");
+      expect(device.table()).toEqual([`0 64 crypt aes-xts-plain64 ${"0".repeat(128)} 0 sda 0`]);
+      device.message(0, "key set :64:logon:disk");
+      expect(device.table()).toEqual(["0 64 crypt aes-xts-plain64 :64:logon:disk 0 sda 0"]);
+    }
   });
 
   it("more and larger writes than there is memory for wait their turn", async () => {

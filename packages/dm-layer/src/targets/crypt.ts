@@ -17,7 +17,7 @@ import type { DmDev, DmTargetSpec } from "../dm-target-spec.js";
 import { CryptCipher, cipherNameOf } from "./crypt-cipher.js";
 import { type CryptOptions, checkCryptAlignment, formatCryptOptions, parseCryptOptions } from "./crypt-options.js";
 import { CRYPT_BOUNCE_BYTES, CryptWrites } from "./crypt-writes.js";
-import { parseTableKey } from "./table-key.js";
+import { hiddenKey, parseTableKey } from "./table-key.js";
 
 /**
  * Encrypts by itself, in software:
@@ -175,9 +175,10 @@ class CryptTarget implements DmTarget {
     }
   }
 
+  /** The table shows zeroes then, wherever the key came from. @kernel drivers/md/dm-crypt.c: crypt_wipe_key */
   #wipeKey(): void {
     this.#cipher.wipeKey();
-    if (!this.#shownKey.startsWith(":")) this.#shownKey = "-";
+    this.#shownKey = hiddenKey(this.#cipher.keyBytes);
   }
 
   /** @kernel drivers/md/dm-crypt.c: kcryptd_crypt_read_convert */

@@ -22,7 +22,12 @@ export function parseTableKey(text: string, args: DmArgs, spec: DmTargetSpec): T
   const bytes = new Uint8Array(text.length / 2);
   for (let index = 0; index < bytes.length; index++)
     bytes[index] = Number.parseInt(text.slice(2 * index, 2 * index + 2), 16);
-  return { bytes, shown: "0".repeat(text.length) };
+  return { bytes, shown: hiddenKey(bytes.length) };
+}
+
+/** How a table prints a key in hexadecimal: as zeroes. */
+export function hiddenKey(bytes: number): string {
+  return "00".repeat(bytes);
 }
 
 function keyringKey(text: string, args: DmArgs, spec: DmTargetSpec): TableKey {
