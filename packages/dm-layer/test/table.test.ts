@@ -54,7 +54,7 @@ describe("tables", () => {
     ["0 8 linear sda 32761", "sectors 32761 to 32769 of sda, which has 32768"],
     ["0 8 striped 0 8 sda 0", "the number of stripes is a decimal number, 1 to"],
     ["0 8 striped 2 8 sda 0 sdb 0", "no whole chunks of 8 on 2 stripes"],
-    ["0 16 striped 2 8 sda 0", "1 devices with start sectors, expected 2"],
+    ["0 16 striped 2 8 sda 0 sdb", "3 arguments, expected a device and a start sector for each of 2 stripes"],
     ["0 8 zero x", "1 more arguments"],
   ])("%j is refused: %s", async (table, message) => {
     await expect(load(table)).rejects.toMatchObject({ code: "EINVAL", message: expect.stringContaining(message) });

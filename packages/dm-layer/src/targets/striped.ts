@@ -50,7 +50,9 @@ class StripedTarget implements DmTarget {
     if (this.#width % this.#chunkSectors !== 0) {
       args.refuse(`${spec.sectors} sectors are no whole chunks of ${this.#chunkSectors} on ${count} stripes`);
     }
-    if (args.left !== 2 * count) args.refuse(`${args.left / 2} devices with start sectors, expected ${count}`);
+    if (args.left !== 2 * count) {
+      args.refuse(`${args.left} arguments, expected a device and a start sector for each of ${count} stripes`);
+    }
     this.#stripes = Array.from({ length: count }, () => {
       const name = args.word("a device");
       const start = args.number("a start sector");
