@@ -18,6 +18,7 @@ import { CryptCipher, cipherNameOf } from "./crypt-cipher.js";
 import { type CryptOptions, checkCryptAlignment, formatCryptOptions, parseCryptOptions } from "./crypt-options.js";
 import { CRYPT_BOUNCE_BYTES, CryptWrites } from "./crypt-writes.js";
 import { hiddenKey, parseTableKey } from "./table-key.js";
+import { limitsForUnits } from "./unit-limits.js";
 
 /**
  * Encrypts by itself, in software:
@@ -230,16 +231,6 @@ class CryptTarget implements DmTarget {
       segments.data.set(data.subarray(at, at + segments.bytes), segments.offset);
     }
   }
-}
-
-/** A device that is read and written in whole units. */
-export function limitsForUnits(limits: QueueLimits, unitBytes: number): QueueLimits {
-  return {
-    ...limits,
-    logicalBlockBytes: Math.max(limits.logicalBlockBytes, unitBytes),
-    physicalBlockBytes: Math.max(limits.physicalBlockBytes, unitBytes),
-    ioMinBytes: Math.max(limits.ioMinBytes, unitBytes),
-  };
 }
 
 /** A cipher's own error names no key byte, but what it says is not ours to promise. */

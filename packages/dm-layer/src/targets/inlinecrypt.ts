@@ -19,9 +19,9 @@ import type { DmArgs } from "../dm-args.js";
 import type { DmTargetIo } from "../dm-io.js";
 import { type DmDeviceVisitor, DmFeature, type DmTarget, type DmTargetType, MapResult } from "../dm-target.js";
 import type { DmDev, DmTargetSpec } from "../dm-target-spec.js";
-import { limitsForUnits } from "./crypt.js";
 import { type CryptOptions, checkCryptAlignment, formatCryptOptions, parseCryptOptions } from "./crypt-options.js";
 import { parseTableKey } from "./table-key.js";
+import { limitsForUnits } from "./unit-limits.js";
 
 /** What differs between the two target types. */
 interface Flavour {
