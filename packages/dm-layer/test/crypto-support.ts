@@ -150,7 +150,7 @@ export class WriteFallback implements CryptoFallback {
     return true;
   }
 
-  startUsingKey(): void {}
+  startUsingKey(_key: CryptoKeyRef): void {}
 
   async evictKey(key: CryptoKeyRef): Promise<void> {
     this.evicted.push(key);

@@ -1,5 +1,5 @@
-import { BlkStatus, ReqOp } from "@inlinecrypt/blk-core";
-import { blkCryptoProfileOf } from "@inlinecrypt/blk-crypto-profile";
+import { BlkError, BlkStatus, ReqOp } from "@inlinecrypt/blk-core";
+import { type BlkCryptoKey, blkCryptoProfileOf } from "@inlinecrypt/blk-crypto-profile";
 import { failEachAllocation } from "@inlinecrypt/blk-sim";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ciphertext, cryptBio, cryptoDisk, newKey, WriteFallback } from "./crypto-support.js";
@@ -178,6 +178,21 @@ describe("default-key", () => {
     expect([fallback.served, own.served]).toEqual([[], ["plain"]]);
     await rig.run(rig.dm.get("dm").remove());
     expect(own.evicted).toHaveLength(1);
+  });
+
+  it("[DM-27] wipes its key when its fallback does not take it", async () => {
+    const keys: BlkCryptoKey[] = [];
+    const own = new WriteFallback();
+    own.startUsingKey = (key) => {
+      keys.push(key as BlkCryptoKey);
+      throw new BlkError("ENOPKG", "test", "no cipher");
+    };
+    Object.assign(fallback, { nested: () => own });
+    rig.sim("plain");
+    const refused = create(`0 64 inlinecrypt aes-xts-plain64 ${KEY} 0 plain 0`);
+    await expect(refused).rejects.toMatchObject({ code: "ENOPKG" });
+    expect(keys).toHaveLength(1);
+    expect(() => keys[0]!.withBytes(() => {})).toThrow(/wiped/);
   });
 
   it("[DM-27] every allocation may fail: I/O waits and ends well", async () => {

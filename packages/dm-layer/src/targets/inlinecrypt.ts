@@ -114,7 +114,7 @@ class InlinecryptTarget implements DmTarget {
     } finally {
       key.bytes.fill(0);
     }
-    this.#fallback = newFallback(spec, this.#dev, this.#key);
+    this.#fallback = this.#startUsingKey();
     this.numDiscardBios = this.#options.allowDiscards ? 1 : 0;
     copyDun(this.#firstDun, newDun(this.#ivOffset / BigInt(this.#unitSectors)));
   }
@@ -188,7 +188,7 @@ class InlinecryptTarget implements DmTarget {
 
   #newKey(mode: CryptoModeName, bytes: Uint8Array, keyType: CryptoKeyType): BlkCryptoKey {
     const lastDun = (this.#ivOffset + BigInt(this.#spec.sectors) - 1n) / BigInt(this.#unitSectors);
-    const key = new BlkCryptoKey({
+    return new BlkCryptoKey({
       mode,
       bytes,
       keyType,
@@ -196,13 +196,17 @@ class InlinecryptTarget implements DmTarget {
       // DUN 0 has a digit, and needs a byte: the kernel counts none, and refuses a device of one unit with offset 0.
       dunBytes: Math.ceil(lastDun.toString(2).length / 8),
     });
+  }
+
+  /** Wipes the key when it fails: `dtr` is only called for what was constructed. */
+  #startUsingKey(): CryptoFallback | null {
     try {
-      blkCryptoStartUsingKey(this.#dev.bdev, key);
+      blkCryptoStartUsingKey(this.#dev.bdev, this.#key);
+      return newFallback(this.#spec, this.#dev, this.#key);
     } catch (error) {
-      key.wipe();
+      this.#key.wipe();
       throw error;
     }
-    return key;
   }
 }
 
