@@ -14,11 +14,11 @@ const create = (table: string, name = "mp") => rig.run(rig.dm.create({ name, tab
 const ends = (bios: readonly SubmittedBio[]) => bios.map(({ ends: each }) => each.map(Number).join());
 
 /** Two disks with one medium: two ways to one device. */
-function twoPaths(world = rig) {
+function twoPaths(options: { writeCache?: boolean } = {}) {
   const medium = new SimMedium({ bytes: 16 * 2 ** 20, blockBytes: 512 });
   return ["a", "b"].map((name) => {
     const faults = new FaultPlan(new SeededRandom(name));
-    return { faults, disk: world.sim(name, { medium, bytes: undefined as never, faults }) };
+    return { faults, disk: rig.sim(name, { medium, bytes: undefined as never, faults, ...options }) };
   }) as [Way, Way];
 }
 interface Way {
@@ -116,6 +116,33 @@ describe("requests on several paths", () => {
     expect(new Set(ends(bios))).toEqual(new Set(["0"]));
     expect([a.disk.seen.writes, b.disk.seen.writes]).toEqual([30, 10]);
     expect(device.status()[0]).toContain("a A 0 0 30 b A 0 0 10");
+  });
+
+  it("service-time has equal paths take turns when nothing is under way", async () => {
+    const [a, b] = twoPaths();
+    const { bdev } = await create("0 1024 multipath 0 0 1 1 service-time 0 2 2 a 1 1 b 1 1");
+    for (const sector of [0, 64, 128, 192]) {
+      rig.submit(bdev, ReqOp.WRITE, sector, pattern(512));
+      rig.executor.runUntilIdle();
+    }
+    expect([a.disk.seen.writes, b.disk.seen.writes]).toEqual([2, 2]);
+  });
+
+  it("service-time uses a path of throughput 0 only when there is no other, for flushes as for data", async () => {
+    const [a, b] = twoPaths({ writeCache: true });
+    const device = await create("0 1024 multipath 0 0 1 1 service-time 0 2 2 a 1 0 b 1 1");
+    const use = () => {
+      rig.submit(device.bdev, ReqOp.WRITE, 0, pattern(512));
+      rig.submit(device.bdev, ReqOp.WRITE | ReqFlag.PREFLUSH, 0, 0);
+      rig.executor.runUntilIdle();
+    };
+    use();
+    use();
+    expect(a.disk.seen).toMatchObject({ writes: 0, flushes: 0 });
+    expect(b.disk.seen).toMatchObject({ writes: 2, flushes: 2 });
+    device.message(0, "fail_path b");
+    use();
+    expect(a.disk.seen).toMatchObject({ writes: 1, flushes: 1 });
   });
 
   it("a request that fails on one path succeeds on the other, and the path is failed until it is reinstated", async () => {

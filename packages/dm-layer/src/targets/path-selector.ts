@@ -81,11 +81,16 @@ interface Load {
   bytes: number;
 }
 
-/** Where it is done first, judging by what is under way. @kernel drivers/md/dm-ps-service-time.c */
+/**
+ * Where it is done first, judging by what is under way; paths as good as each other take turns.
+ *
+ * @kernel drivers/md/dm-ps-service-time.c
+ */
 class ServiceTime implements PathSelector {
   readonly name = "service-time";
   readonly tableArgs = 2;
   readonly infoArgs = 2;
+  /** Those chosen longest ago first. */
   readonly #loads: Load[] = [];
 
   addPath(path: Path, args: DmArgs): void {
@@ -96,16 +101,13 @@ class ServiceTime implements PathSelector {
 
   select(bytes: number): Path | null {
     let best: Load | null = null;
-    let bestTime = Number.POSITIVE_INFINITY;
     for (let index = 0; index < this.#loads.length; index++) {
       const load = this.#loads[index]!;
-      if (!load.path.active) continue;
-      const time = (load.bytes + bytes) / load.throughput;
-      if (best !== null && !(time < bestTime)) continue;
-      best = load;
-      bestTime = time;
+      if (load.path.active && (best === null || compareLoads(load, best, bytes) < 0)) best = load;
     }
-    return best?.path ?? null;
+    if (best === null) return null;
+    this.#moveToEnd(best);
+    return best.path;
   }
 
   startIo(path: Path, bytes: number): void {
@@ -131,4 +133,22 @@ class ServiceTime implements PathSelector {
     while (this.#loads[index]!.path !== path) index++;
     return this.#loads[index]!;
   }
+
+  #moveToEnd(load: Load): void {
+    const last = this.#loads.length - 1;
+    for (let index = this.#loads.indexOf(load); index < last; index++) this.#loads[index] = this.#loads[index + 1]!;
+    this.#loads[last] = load;
+  }
+}
+
+/**
+ * Below 0 when so many bytes more are done first at `a`. Times are compared without dividing by a throughput of 0.
+ *
+ * @kernel drivers/md/dm-ps-service-time.c: st_compare_load
+ */
+function compareLoads(a: Load, b: Load, bytes: number): number {
+  const byThroughput = b.throughput - a.throughput;
+  if (a.throughput === 0 || b.throughput === 0) return byThroughput || a.bytes - b.bytes;
+  const byTime = (a.bytes + bytes) * b.throughput - (b.bytes + bytes) * a.throughput;
+  return byTime || byThroughput;
 }
