@@ -1,7 +1,7 @@
 import { BlkError, BlkMqQueue, type BlkRequest, BlkStatus, GenDisk, ReqFlag, ReqOp } from "@inlinecrypt/blk-core";
 import { FaultPlan, SeededRandom, SimMedium } from "@inlinecrypt/blk-sim";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { multipathTarget } from "../src/index.js";
+import { type MappedDevice, multipathTarget } from "../src/index.js";
 import { pattern, Rig, read, type SubmittedBio } from "./support.js";
 
 let rig: Rig;
@@ -26,7 +26,29 @@ interface Way {
   readonly disk: ReturnType<Rig["sim"]>;
 }
 
+/** The disk that a read of a multipath device has come to last. */
+function pathUsedBy(device: MappedDevice): string | undefined {
+  const used: string[] = [];
+  const unsubscribe = rig.layer.tracepoints.blockRqIssue.subscribe((rq) => used.push(rq.queue.disk!.name));
+  rig.submit(device.bdev, ReqOp.READ, 0, new Uint8Array(512));
+  rig.executor.runUntilIdle();
+  unsubscribe();
+  return used.at(-1);
+}
+
+/** A disk that takes all requests, and ends them for want of resources. */
+function wantingPath(name: string): void {
+  const queueRq = (rq: BlkRequest): BlkStatus => {
+    rq.complete(BlkStatus.RESOURCE);
+    return BlkStatus.OK;
+  };
+  const queue = new BlkMqQueue(rig.layer, { ops: { queueRq } });
+  rig.devices.set(name, new GenDisk({ name, queue, sectorCount: 4096 }).part0);
+}
+
 const TWO_PATHS = "0 1024 multipath 0 0 1 1 round-robin 0 2 1 a 1 b 1";
+/** It begins with the second. */
+const THREE_GROUPS = "0 64 multipath 0 0 3 2 round-robin 0 1 0 a round-robin 0 1 0 b round-robin 0 1 0 c";
 
 describe("multipath tables", () => {
   it("print back as dmsetup does, with a status of groups and paths", async () => {
@@ -179,15 +201,8 @@ describe("requests on several paths", () => {
   it("groups are used in order, bypassed ones last; switch_group goes where it is told", async () => {
     twoPaths();
     rig.sim("c");
-    const device = await create("0 64 multipath 0 0 3 2 round-robin 0 1 0 a round-robin 0 1 0 b round-robin 0 1 0 c");
-    const used: string[] = [];
-    rig.layer.tracepoints.blockRqIssue.subscribe((rq) => used.push(rq.queue.disk!.name));
-    const use = () => {
-      used.length = 0;
-      rig.submit(device.bdev, ReqOp.READ, 0, new Uint8Array(512));
-      rig.executor.runUntilIdle();
-      return used.at(-1);
-    };
+    const device = await create(THREE_GROUPS);
+    const use = () => pathUsedBy(device);
     expect(use()).toBe("b");
     device.message(0, "disable_group 2");
     expect(use()).toBe("a");
@@ -202,6 +217,28 @@ describe("requests on several paths", () => {
     expect(() => device.message(0, "switch_group 4")).toThrow(/the group is a decimal number, 1 to 3/);
     expect(() => device.message(0, "fail_path z")).toThrow(/no path z/);
     expect(() => device.message(0, "dance")).toThrow(/unknown message/);
+  });
+
+  it("a path that ends a request for want of resources is failed, and the request tried again 100 ms later", async () => {
+    const [, b] = twoPaths();
+    wantingPath("wants");
+    const device = await create("0 64 multipath 0 0 1 1 round-robin 0 2 0 wants b");
+    // The resume that made it live offers again what waits, soon.
+    rig.executor.runUntilIdle();
+    const bio = rig.submit(device.bdev, ReqOp.WRITE, 0, pattern(512));
+    rig.executor.advance(99);
+    expect(device.status()[0]).toContain("wants F 1 b A 0");
+    expect([bio.ends, b.disk.seen.writes]).toEqual([[], 0]);
+    rig.executor.advance(5);
+    expect([bio.ends, b.disk.seen.writes]).toEqual([[BlkStatus.OK], 1]);
+  });
+
+  it("a request that the last path ends for want of resources ends so, without waiting", async () => {
+    wantingPath("wants");
+    const device = await create("0 64 multipath 0 0 1 1 round-robin 0 1 0 wants");
+    const bio = rig.submit(device.bdev, ReqOp.WRITE, 0, pattern(512));
+    rig.executor.advance(99);
+    expect(bio.ends).toEqual([BlkStatus.RESOURCE]);
   });
 
   it("without a path I/O fails; with queue_if_no_path it waits for one, or for the feature to go", async () => {

@@ -101,10 +101,9 @@ class MultipathTarget implements DmTarget {
   /** @kernel drivers/md/dm-mpath.c: multipath_end_io */
   rqEndIo(_clone: BlkRequest, io: DmRqIo): EndIoResult {
     if (io.status === BlkStatus.OK || NO_PATH_ERRORS.includes(io.status)) return EndIoResult.DONE;
-    if (io.status === BlkStatus.RESOURCE) return EndIoResult.DELAY_REQUEUE;
     this.#failPath((io.data as PathUse).path!);
     if (this.#validPaths === 0 && !this.#mustPushBack()) return EndIoResult.DONE;
-    return EndIoResult.REQUEUE;
+    return io.status === BlkStatus.RESOURCE ? EndIoResult.DELAY_REQUEUE : EndIoResult.REQUEUE;
   }
 
   iterateDevices(visit: DmDeviceVisitor): void {
