@@ -219,6 +219,15 @@ describe("requests on several paths", () => {
     expect(() => device.message(0, "dance")).toThrow(/unknown message/);
   });
 
+  it("the group to begin with stays the next one when another is disabled", async () => {
+    twoPaths();
+    rig.sim("c");
+    const device = await create(THREE_GROUPS);
+    device.message(0, "disable_group 3");
+    expect(device.status()[0]).toContain("3 2 E 0 1 0 a A 0 E 0 1 0 b A 0 D 0 1 0 c A 0");
+    expect(pathUsedBy(device)).toBe("b");
+  });
+
   it("a path that ends a request for want of resources is failed, and the request tried again 100 ms later", async () => {
     const [, b] = twoPaths();
     wantingPath("wants");

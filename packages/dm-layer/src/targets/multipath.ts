@@ -228,10 +228,10 @@ class MultipathTarget implements DmTarget {
     if (!queue) this.#spec.runQueue();
   }
 
+  /** @kernel drivers/md/dm-mpath.c: bypass_pg */
   #bypass(group: PriorityGroup, bypassed: boolean): void {
     group.bypassed = bypassed;
     this.#group = null;
-    this.#nextGroup = null;
     this.#spec.event();
   }
 
