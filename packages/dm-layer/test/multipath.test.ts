@@ -228,6 +228,17 @@ describe("requests on several paths", () => {
     expect(pathUsedBy(device)).toBe("b");
   });
 
+  it("switch_group leaves the group in use, even for one that has no path", async () => {
+    twoPaths();
+    rig.sim("c");
+    const device = await create(THREE_GROUPS);
+    expect(pathUsedBy(device)).toBe("b");
+    device.message(0, "fail_path c");
+    device.message(0, "switch_group 3");
+    expect(device.status()[0]).toContain("3 3 E 0 1 0 a A 0 E 0 1 0 b A 0 E 0 1 0 c F 1");
+    expect(pathUsedBy(device)).toBe("a");
+  });
+
   it("a path that ends a request for want of resources is failed, and the request tried again 100 ms later", async () => {
     const [, b] = twoPaths();
     wantingPath("wants");

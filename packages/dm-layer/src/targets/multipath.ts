@@ -53,7 +53,7 @@ class MultipathTarget implements DmTarget {
   readonly #spec: DmTargetSpec;
   readonly #args: MultipathArgs;
   #group: PriorityGroup | null = null;
-  /** The group to go to with the next request, whatever the current one can do. */
+  /** The group to go to with the next request. While there is one, none is in use. */
   #nextGroup: PriorityGroup | null;
   #queueIfNoPath: boolean;
   /** What to go back to at `resume`. */
@@ -235,7 +235,9 @@ class MultipathTarget implements DmTarget {
     this.#spec.event();
   }
 
+  /** @kernel drivers/md/dm-mpath.c: switch_pg_num */
   #switchTo(group: PriorityGroup): void {
+    this.#group = null;
     this.#nextGroup = group;
     for (const each of this.#args.groups) each.bypassed = false;
     this.#spec.event();
