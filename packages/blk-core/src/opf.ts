@@ -38,6 +38,13 @@ export const ReqFlag = {
   NOWAIT: 0x200000,
   /** Zeroed blocks must stay allocated. */
   NOUNMAP: 0x1000000,
+  /**
+   * The data is ciphertext of an upper layer's: `default-key` of device-mapper leaves it as it is. The software fallback
+   * says so of all it sends down in place of encryption contexts.
+   *
+   * @kernel android-mainline include/linux/blk_types.h: bio.bi_skip_dm_default_key, which is not among its flags
+   */
+  SKIP_DM_DEFAULT_KEY: 0x20000000,
 } as const;
 
 const OP_MASK = 0xff;

@@ -10,6 +10,7 @@ import {
   KEYSLOT_PENDING,
   KeyslotWaiter,
   Pool,
+  ReqFlag,
   WorkItem,
 } from "@inlinecrypt/blk-core";
 import { isOffloadEngine, type SharedMemory, type SkcipherEngine, SkcipherRequest } from "@inlinecrypt/skcipher";
@@ -23,13 +24,14 @@ import type { FallbackKeyslots } from "./fallback-keyslots.js";
 const OFFLOADED_READS = 16;
 
 /**
- * A read on its way through the device: what its submitter wanted to happen at the end, and what is to be decrypted
- * then. Lower layers split the bio and move its position; this one moves only as data is decrypted.
+ * A read on its way through the device: what it was for its submitter, and what is to be decrypted at the end. Lower
+ * layers split the bio and move its position; this one moves only as data is decrypted.
  *
  * @kernel block/blk-crypto-fallback.c: bio_fallback_crypt_ctx
  */
 class FallbackRead {
   bio: Bio | null = null;
+  opf = 0;
   onEndIo: BioEndIo | null = null;
   privateData: unknown = null;
   readonly iter = new BvecIter();
@@ -51,6 +53,7 @@ class FallbackRead {
 
   save(bio: Bio): void {
     this.bio = bio;
+    this.opf = bio.opf;
     this.onEndIo = bio.onEndIo;
     this.privateData = bio.privateData;
     this.iter.save(bio);
@@ -119,6 +122,7 @@ export class FallbackReads {
     if (read === null) return false;
     read.save(bio);
     bio.freeCryptCtx();
+    bio.opf |= ReqFlag.SKIP_DM_DEFAULT_KEY;
     bio.privateData = read;
     bio.onEndIo = this.#onReadEnd;
     return true;
@@ -127,6 +131,7 @@ export class FallbackReads {
   /** @context interrupt. @kernel block/blk-crypto-fallback.c: blk_crypto_fallback_decrypt_endio */
   #readEnded(bio: Bio): void {
     const read = bio.privateData as FallbackRead;
+    bio.opf = read.opf;
     bio.onEndIo = read.onEndIo;
     bio.privateData = read.privateData;
     if (bio.status === BlkStatus.OK) this.#layer.executor.queueWork(read.decryptWork);

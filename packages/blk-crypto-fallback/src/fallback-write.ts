@@ -8,6 +8,7 @@ import {
   KEYSLOT_PENDING,
   KeyslotWaiter,
   Pool,
+  ReqFlag,
 } from "@inlinecrypt/blk-core";
 import { isOffloadEngine, type SkcipherEngine, SkcipherRequest } from "@inlinecrypt/skcipher";
 import { hasSpreadUnits } from "./alignment.js";
@@ -98,6 +99,7 @@ export class FallbackWrites {
     const bounce = this.#bounces.tryGet();
     if (bounce === null) return null;
     const bounceBio = this.#bounceBios.tryAlloc(source.bdev, source.opf)!;
+    bounceBio.opf |= ReqFlag.SKIP_DM_DEFAULT_KEY;
     bounceBio.sector = source.sector;
     bounceBio.remapped = source.remapped;
     bounceBio.privateData = bounce;

@@ -58,19 +58,19 @@ describe("reading", () => {
     expect(io.ends).toEqual([BlkStatus.IOERR]);
   });
 
-  it("[FB-15] [FB-19] the device sees the same bio, hooked and without context", () => {
+  it("[FB-15] [FB-19] the device sees the same bio, hooked, without context and marked as ciphertext", () => {
     rig = makeRig();
     rig.disk.synchronous = false;
     const seen: Bio[] = [];
     rig.read(new Uint8Array(512), { onEnd: (bio) => seen.push(bio) });
     const down = rig.disk.taken[0]!;
-    expect(down.cryptCtx).toBeNull();
+    expect(down).toMatchObject({ cryptCtx: null, opf: ReqOp.READ | ReqFlag.SKIP_DM_DEFAULT_KEY });
     rig.disk.complete(0);
     rig.executor.runUntilIdle();
     expect(seen[0]).toBe(down);
   });
 
-  it("[FB-16] callback and private pointer are back before the data is decrypted, outside the completion", () => {
+  it("[FB-16] flags, callback and private pointer are back before the data is decrypted, outside the completion", () => {
     rig = makeRig();
     rig.disk.synchronous = false;
     const data = store(0, 1024, 0n);
@@ -78,6 +78,7 @@ describe("reading", () => {
     const bio = rig.layer.bioSet.tryAlloc(rig.bdev, ReqOp.READ)!;
     bio.addBuffer(memory);
     bio.setCryptCtx(makeKey(), new Uint32Array(8));
+    const { opf } = bio;
     const privateData = {};
     const ends: unknown[] = [];
     const onEndIo = (ended: Bio): void => void ends.push(ended.privateData);
@@ -85,7 +86,7 @@ describe("reading", () => {
     bio.privateData = privateData;
     let restored = false;
     rig.engine.onCall = () => {
-      restored = bio.onEndIo === onEndIo && bio.privateData === privateData;
+      restored = bio.opf === opf && bio.onEndIo === onEndIo && bio.privateData === privateData;
     };
     rig.layer.submitBio(bio);
     expect(bio.onEndIo).not.toBe(onEndIo);

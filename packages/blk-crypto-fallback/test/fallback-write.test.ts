@@ -95,7 +95,7 @@ describe("the bounce bio", () => {
     const bounce = rig.disk.taken[0]!;
     expect(bounce).toMatchObject({
       bdev: partition,
-      opf: ReqOp.WRITE | flags,
+      opf: ReqOp.WRITE | flags | ReqFlag.SKIP_DM_DEFAULT_KEY,
       sector: 68,
       bytes: 4096,
       cryptCtx: null,

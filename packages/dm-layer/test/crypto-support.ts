@@ -7,6 +7,7 @@ import {
   type CryptoKeyRef,
   newDun,
   opIsWrite,
+  ReqFlag,
 } from "@inlinecrypt/blk-core";
 import {
   BlkCryptoKey,
@@ -134,7 +135,7 @@ export class WriteFallback implements CryptoFallback {
     const start = offset + bio.vecDone;
     const bounce = new Uint8Array(bio.bytes);
     cryptUnits(key as BlkCryptoKey, dun, true, data.slice(start, start + bio.bytes), bounce);
-    const plain = this.#layer!.bioSet.tryAlloc(bio.bdev, bio.opf)!;
+    const plain = this.#layer!.bioSet.tryAlloc(bio.bdev, bio.opf | ReqFlag.SKIP_DM_DEFAULT_KEY)!;
     plain.sector = bio.sector;
     plain.addBuffer(bounce);
     plain.onEndIo = (ended) => {

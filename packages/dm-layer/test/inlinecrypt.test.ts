@@ -1,4 +1,4 @@
-import { BlkError, BlkStatus, ReqOp } from "@inlinecrypt/blk-core";
+import { BlkError, BlkStatus, ReqFlag, ReqOp } from "@inlinecrypt/blk-core";
 import { type BlkCryptoKey, blkCryptoProfileOf } from "@inlinecrypt/blk-crypto-profile";
 import { failEachAllocation } from "@inlinecrypt/blk-sim";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -129,6 +129,14 @@ describe("inlinecrypt", () => {
     expect(killed.ends).toEqual([BlkStatus.IOERR]);
   });
 
+  it("[DM-27] encrypts ciphertext of upper layers too", async () => {
+    const { disk } = cryptoDisk(rig, "ufs");
+    const { bdev } = await create(`0 64 inlinecrypt aes-xts-plain64 ${KEY} 0 ufs 0`);
+    rig.submit(bdev, ReqOp.WRITE | ReqFlag.SKIP_DM_DEFAULT_KEY, 2, pattern(1024));
+    rig.executor.runUntilIdle();
+    expect(read(disk, 2, 1024)).toEqual(ciphertext(pattern(1024), newKey(), 2n));
+  });
+
   it("[DM-27] destroying it evicts its key from hardware and fallback", async () => {
     const { slots, log } = cryptoDisk(rig, "ufs");
     const device = await create(`0 64 inlinecrypt aes-xts-plain64 ${KEY} 0 ufs 0`);
@@ -143,9 +151,9 @@ describe("inlinecrypt", () => {
 });
 
 describe("default-key", () => {
-  it("encrypts what is plain, and passes on once what an upper layer encrypts", async () => {
-    const { disk } = cryptoDisk(rig, "ufs");
-    const { bdev } = await create(`0 64 default-key aes-xts-plain64 ${KEY} 0 ufs 0`);
+  it.each(["hardware", "the fallback"])("encrypts what is plain, and no second time what %s encrypts", async (who) => {
+    const disk = who === "hardware" ? cryptoDisk(rig, "sda").disk : rig.sim("sda");
+    const { bdev } = await create(`0 64 default-key aes-xts-plain64 ${KEY} 0 sda 0`);
     const own = newKey(2);
     const data = pattern(1024);
     rig.submit(bdev, ReqOp.WRITE, 2, data);
@@ -153,6 +161,19 @@ describe("default-key", () => {
     rig.executor.runUntilIdle();
     expect(read(disk, 2, 1024)).toEqual(ciphertext(data, newKey(), 2n));
     expect(read(disk, 8, 1024)).toEqual(ciphertext(data, own, 500n));
+  });
+
+  it("reads as it is what an upper layer decrypts in software", async () => {
+    const { disk } = cryptoDisk(rig, "ufs");
+    const { bdev } = await create(`0 64 default-key aes-xts-plain64 ${KEY} 0 ufs 0`);
+    rig.submit(bdev, ReqOp.WRITE, 2, pattern(1024));
+    const plaintext = new Uint8Array(1024);
+    const stored = new Uint8Array(1024);
+    rig.submit(bdev, ReqOp.READ, 2, plaintext);
+    rig.submit(bdev, ReqOp.READ | ReqFlag.SKIP_DM_DEFAULT_KEY, 2, stored);
+    rig.executor.runUntilIdle();
+    expect(plaintext).toEqual(pattern(1024));
+    expect(stored).toEqual(read(disk, 2, 1024));
   });
 
   it("knows Adiantum and Android's word for a wrapped key", async () => {

@@ -66,14 +66,13 @@ const stacks: Readonly<Record<string, Stack>> = {
     tableKeyBy: "hardware",
     place: (block) => ({ leaf: "ufs0", block: 100 + block, tableDun: block }),
   },
-  "delay over default-key over UFS": {
+  "delay over default-key over UFS, which passes what is encrypted": {
     devices: [
       `0 $ default-key aes-xts-plain64 ${TABLE_KEY_HEX} 80 ufs0 8 3 ${UNITS} allow_discards`,
       "0 $ delay dev0 0 0 dev0 0 1",
     ],
     contextBy: "fallback",
-    tableKeyBy: "hardware",
-    place: (block) => ({ leaf: "ufs0", block: 1 + block, tableDun: 10 + block }),
+    place: (block) => ({ leaf: "ufs0", block: 1 + block }),
   },
   "linear over default-key over UFS, which passes what is encrypted": {
     devices: [`0 $ default-key aes-xts-plain64 ${TABLE_KEY_HEX} 0 ufs0 0 2 ${UNITS}`, "0 $ linear dev0 0"],

@@ -5,6 +5,7 @@ import {
   dunIncrement,
   newDun,
   type QueueLimits,
+  ReqFlag,
   SECTOR_BYTES,
   WorkItem,
 } from "@inlinecrypt/blk-core";
@@ -28,8 +29,8 @@ interface Flavour {
   readonly ciphers: Readonly<Record<string, CryptoModeName>>;
   /** Options that say what kind of key it is. */
   readonly keyOptions: Readonly<Record<string, CryptoKeyType>>;
-  /** Bios that have a context go down as they are, instead of failing. */
-  readonly passesContexts: boolean;
+  /** What an upper layer encrypts goes down as it is. Without, a bio that has a context fails. */
+  readonly passesEncrypted: boolean;
 }
 
 /**
@@ -46,12 +47,13 @@ export const inlinecryptTarget: DmTargetType = {
     new InlinecryptTarget(args, spec, {
       ciphers: { "aes-xts-plain64": "AES-256-XTS" },
       keyOptions: { "keytype:raw": "raw", "keytype:hw-wrapped": "hw-wrapped" },
-      passesContexts: false,
+      passesEncrypted: false,
     }),
 };
 
 /**
- * Android's metadata encryption: as `inlinecrypt`, but what upper layers encrypt goes through and is encrypted once.
+ * Android's metadata encryption: as `inlinecrypt`, but what upper layers encrypt goes through and is encrypted once. The
+ * medium is the same whether hardware or the software fallback does that.
  * Arguments as `inlinecrypt`'s, with `wrappedkey_v0` for a hardware-wrapped key.
  *
  * @kernel android-mainline drivers/md/dm-default-key.c
@@ -64,7 +66,7 @@ export const defaultKeyTarget: DmTargetType = {
     new InlinecryptTarget(args, spec, {
       ciphers: { "aes-xts-plain64": "AES-256-XTS", "xchacha12,aes-adiantum-plain64": "Adiantum" },
       keyOptions: { wrappedkey_v0: "hw-wrapped" },
-      passesContexts: true,
+      passesEncrypted: true,
     }),
 };
 
@@ -78,7 +80,7 @@ class InlinecryptTarget implements DmTarget {
   readonly #shownKey: string;
   readonly #ivOffset: bigint;
   readonly #options: CryptOptions;
-  readonly #passesContexts: boolean;
+  readonly #passesEncrypted: boolean;
   readonly #key: BlkCryptoKey;
   /**
    * For a device that cannot do this. Not the block layer's: what waits for this I/O may hold all that one has. Null: the
@@ -95,7 +97,7 @@ class InlinecryptTarget implements DmTarget {
   /** @kernel drivers/md/dm-inlinecrypt.c: inlinecrypt_ctr */
   constructor(args: DmArgs, spec: DmTargetSpec, flavour: Flavour) {
     this.#spec = spec;
-    this.#passesContexts = flavour.passesContexts;
+    this.#passesEncrypted = flavour.passesEncrypted;
     this.#cipher = args.word("the cipher");
     const mode = flavour.ciphers[this.#cipher];
     if (mode === undefined) args.refuse(`unknown cipher, expected ${Object.keys(flavour.ciphers).join(" or ")}`);
@@ -126,7 +128,8 @@ class InlinecryptTarget implements DmTarget {
     if (bio.bytes === 0) return MapResult.REMAPPED;
     const sector = bio.sector - this.#spec.begin;
     bio.sector = this.#start + sector;
-    if (bio.cryptCtx !== null) return this.#passesContexts ? MapResult.REMAPPED : MapResult.KILL;
+    if (this.#passesEncrypted && isEncryptedAbove(bio)) return MapResult.REMAPPED;
+    if (bio.cryptCtx !== null) return MapResult.KILL;
     if (!bio.hasData) return MapResult.REMAPPED;
     if (sector % this.#unitSectors !== 0 || bio.sectors % this.#unitSectors !== 0) return MapResult.KILL;
     if (!this.#attachContext(bio)) return this.#wait(io);
@@ -208,6 +211,11 @@ class InlinecryptTarget implements DmTarget {
       throw error;
     }
   }
+}
+
+/** By hardware below, or by the software fallback, which has taken the context away. */
+function isEncryptedAbove(bio: Bio): boolean {
+  return bio.cryptCtx !== null || (bio.opf & ReqFlag.SKIP_DM_DEFAULT_KEY) !== 0;
 }
 
 /** @throws BlkError ENOPKG when it has no such cipher. */
