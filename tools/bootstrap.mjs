@@ -2,6 +2,7 @@
 // it does nothing that is done already.
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, statSync } from "node:fs";
+import { delimiter } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -34,7 +35,13 @@ function run(command, args, quiet) {
     cwd: root,
     encoding: "utf8",
     stdio: quiet ? ["ignore", "pipe", "pipe"] : "inherit",
-    env: { ...process.env, CI: "true", TURBO_TELEMETRY_DISABLED: "1" },
+    // turbo looks for pnpm, which only npm and pnpm put in the path.
+    env: {
+      ...process.env,
+      PATH: `${root}/node_modules/.bin${delimiter}${process.env.PATH}`,
+      CI: "true",
+      TURBO_TELEMETRY_DISABLED: "1",
+    },
     shell: process.platform === "win32",
   });
   if (result.status === 0) return;

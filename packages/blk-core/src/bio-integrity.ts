@@ -197,6 +197,7 @@ export function bioIntegrityAlloc(bio: Bio): BioIntegrityPayload {
   const { limits, layer } = bio.bdev!.queue;
   const op = "bio_integrity_alloc";
   if (bio.cryptCtx !== null) throw new BlkError("EOPNOTSUPP", op, "the bio has an encryption context");
+  if (bio.integrity !== null) throw new BlkBug("a bio is given protection information twice");
   if (limits.integrity === null) throw new BlkError("EOPNOTSUPP", op, `${bio.bdev!.name} has no integrity`);
   const payload = layer.integrityPool.tryGet();
   if (payload === null) throw new BlkError("ENOMEM", op, `all ${layer.integrityPool.capacity} payloads are in use`);

@@ -21,6 +21,8 @@ export const BIO_MAX_BYTES = 0xffff_ffff;
 /** Bytes of a sector, everywhere. */
 export const SECTOR_BYTES = 512;
 
+const IN_POOL = -1;
+
 /** A sector is 2^9 bytes. */
 export const SECTOR_SHIFT = 9;
 
@@ -61,7 +63,8 @@ export class Bio implements BvecPosition {
   remapped = false;
   /** `block_bio_queue` has told of it, and `block_bio_complete` has not. @kernel BIO_TRACE_COMPLETION */
   traceCompletion = false;
-  #remaining = 0;
+  /** Ends that are to come before it ends; 0 when it has, IN_POOL when nobody has it. */
+  #remaining = IN_POOL;
   readonly #ownVecs: BioVec[] = [];
   /** The memory of `cryptCtx`, made on first use and kept. */
   #ownCryptCtx: BioCryptCtx | null = null;
@@ -196,7 +199,7 @@ export class Bio implements BvecPosition {
 
   /** One more `endIo` is needed before this bio ends. @kernel include/linux/bio.h: bio_inc_remaining */
   holdEnd(): void {
-    if (this.#remaining === 0) throw new BlkBug("a bio that has ended is held open");
+    if (this.#remaining <= 0) throw new BlkBug("a bio that has ended is held open");
     this.#remaining++;
   }
 
@@ -263,8 +266,9 @@ export class Bio implements BvecPosition {
     for (let index = 0; index < this.vecCount; index++) this.bytes += this.vecs[index]!.bytes;
   }
 
-  /** Gives the bio back to its set. @kernel block/bio.c: bio_put */
+  /** Gives the bio back to its set. @throws BlkBug when it is there already. @kernel block/bio.c: bio_put */
   put(): void {
+    if (this.#remaining < 0) throw new BlkBug("a bio is put twice");
     this.freeCryptCtx();
     if (this.integrity !== null) this.integrity.release();
     for (let index = 0; index < this.vecCount && this.vecs === this.#ownVecs; index++) this.#ownVecs[index]!.clear();
@@ -281,7 +285,7 @@ export class Bio implements BvecPosition {
     this.privateData = null;
     this.remapped = false;
     this.traceCompletion = false;
-    this.#remaining = 0;
+    this.#remaining = IN_POOL;
     this.#bioSet.release(this);
   }
 
@@ -291,7 +295,7 @@ export class Bio implements BvecPosition {
   }
 
   #dropHold(): boolean {
-    if (this.#remaining === 0) throw new BlkBug("a bio ended twice");
+    if (this.#remaining <= 0) throw new BlkBug("a bio ended twice");
     this.#remaining--;
     return this.#remaining === 0;
   }

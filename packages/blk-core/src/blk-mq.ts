@@ -181,6 +181,7 @@ export class BlkMqQueue extends RequestQueue {
    * @kernel block/blk-mq.c: blk_mq_free_request; block/blk-crypto.c: __blk_crypto_free_request
    */
   freeRequest(rq: BlkRequest): void {
+    if (rq.state === RequestState.FREE) throw new BlkBug("a request is freed twice");
     const heldKeyslot = rq.cryptKeyslot !== null;
     if (heldKeyslot) rq.putKeyslot();
     rq.hctx.putTag(rq);

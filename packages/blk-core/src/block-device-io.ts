@@ -3,6 +3,7 @@ import type { BlockDevice } from "./block-device.js";
 import { BlkError } from "./errors.js";
 import { BIO_CHUNK_BYTES } from "./limits.js";
 import { opIsWrite, ReqFlag, ReqOp } from "./opf.js";
+import { PoolWaiter } from "./quota.js";
 import { BlkStatus, statusName, statusToErrno } from "./status.js";
 import type { Volume } from "./volume.js";
 
@@ -35,7 +36,7 @@ export async function transfer(
     const bio = await bdev.queue.layer.bioSet.alloc(bdev, opf);
     bio.sector = (byteOffset + done) / SECTOR_BYTES;
     bio.addBuffer(buffer.subarray(done, done + BIO_CHUNK_BYTES));
-    volume?.attachContext(bio);
+    if (volume !== null) await attachContext(volume, bio);
     ends.push(submitAndPut(bio));
   }
   const what = opIsWrite(opf) ? "write" : "read";
@@ -96,6 +97,14 @@ async function withoutData(bdev: BlockDevice, opf: number, byteOffset: number, b
     bio.sector = (byteOffset + done) / SECTOR_BYTES;
     bio.bytes = Math.min(bytes - done, NO_DATA_CHUNK_BYTES);
     throwIfFailed(bdev, `${what} at byte ${byteOffset + done}`, await submitAndPut(bio));
+  }
+}
+
+/** Bios of other layers, which share the contexts, may hold them all. */
+async function attachContext(volume: Volume, bio: Bio): Promise<void> {
+  const { cryptCtxs } = volume.bdev.queue.layer;
+  while (!volume.attachContext(bio)) {
+    await new Promise<void>((resolve) => cryptCtxs.wait(new PoolWaiter(resolve)));
   }
 }
 

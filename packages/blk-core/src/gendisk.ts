@@ -75,7 +75,12 @@ export class GenDisk {
     this.part0.setSectorCount(sectorCount);
   }
 
-  /** Refuses new I/O and resolves when all accepted I/O has ended. @kernel block/genhd.c: del_gendisk */
+  /**
+   * Refuses new I/O and resolves when all that the queue counts has ended: requests. Bios that a bio-based driver has
+   * taken and not ended are its own to wait for.
+   *
+   * @kernel block/genhd.c: del_gendisk
+   */
   close(): Promise<void> {
     return this.queue.drain();
   }

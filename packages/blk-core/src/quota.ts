@@ -42,7 +42,7 @@ export class Quota {
 
   /** False when all are in use. @context hot */
   tryTake(): boolean {
-    if (this.#failAlloc !== null && this.#failAlloc(this)) return false;
+    if (this.#failAlloc?.(this)) return false;
     if (this.inUse === this.capacity) return false;
     this.inUse++;
     return true;

@@ -51,7 +51,7 @@ export abstract class RequestQueue {
     return this.#usage.isFrozen;
   }
 
-  /** Bios or requests this queue has taken and not ended. */
+  /** Requests this queue has taken and not ended, and bios that wait for one. 0 for bio-based drivers: see `BioQueue`. */
   get inFlight(): number {
     return this.#usage.count;
   }

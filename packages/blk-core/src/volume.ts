@@ -4,7 +4,7 @@ import type { CryptoKeyRef } from "./blk-crypto.js";
 import type { BlockDevice, WriteOptions } from "./block-device.js";
 import { discardRange, flushDevice, transfer, zeroRange } from "./block-device-io.js";
 import { copyDun, type Dun, dunIncrement, newDun } from "./dun.js";
-import { BlkBug, BlkError } from "./errors.js";
+import { BlkError } from "./errors.js";
 import { ReqFlag, ReqOp } from "./opf.js";
 
 /** How a volume is encrypted: data unit `i` of the device has the DUN `firstDun + i`. */
@@ -41,15 +41,15 @@ export class Volume {
 
   /**
    * Gives a data bio of this volume its context, from `bio.sector`. The sector must be aligned to `blockBytes`.
-   * Plain volumes give none.
+   * Plain volumes give none. False when no context is free: `cryptCtxs` of the block layer lets wait for one.
    *
    * @context hot
    */
-  attachContext(bio: Bio): void {
-    if (this.key === null) return;
+  attachContext(bio: Bio): boolean {
+    if (this.key === null) return true;
     copyDun(this.#scratchDun, this.#firstDun);
     dunIncrement(this.#scratchDun, (bio.sector * SECTOR_BYTES) / this.key.dataUnitBytes);
-    if (!bio.setCryptCtx(this.key, this.#scratchDun)) throw new BlkBug("the block layer has more bios than contexts");
+    return bio.setCryptCtx(this.key, this.#scratchDun);
   }
 
   /** As `BlockDevice.read`, decrypted; aligned to `blockBytes`. */

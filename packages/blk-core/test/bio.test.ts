@@ -74,6 +74,16 @@ describe("bio memory", () => {
     again.put();
   });
 
+  it("is put once: the next two submitters would get the same bio", () => {
+    const { bio } = makeBio(rig, 8, 8);
+    const other = makeBio(rig, 16, 8).bio;
+    bio.put();
+    expect(() => bio.put()).toThrow("a bio is put twice");
+    expect(() => bio.endIo()).toThrow("a bio ended twice");
+    expect(rig.layer.bioSet.inUse).toBe(1);
+    other.put();
+  });
+
   it("positions are saved apart from the bio", () => {
     const { bio } = makeBio(rig, 8, 8);
     const saved = new BvecIter();

@@ -171,6 +171,18 @@ describe("splitting to limits", () => {
   });
 });
 
+describe("a request of a driver's own", () => {
+  it("is freed once", () => {
+    const { queue } = makeRig({});
+    const rq = queue.tryAllocRequest(ReqOp.READ)!;
+    const other = queue.tryAllocRequest(ReqOp.READ)!;
+    queue.freeRequest(rq);
+    expect(() => queue.freeRequest(rq)).toThrow("a request is freed twice");
+    expect(queue.inFlight).toBe(1);
+    queue.freeRequest(other);
+  });
+});
+
 describe("tags", () => {
   it("bound what the driver sees; further bios wait in order", () => {
     const rig = makeRig({ queueDepth: 2 });

@@ -154,6 +154,16 @@ describe("integrity and encryption", () => {
   });
 });
 
+it("a bio is given one payload", () => {
+  const rig = protectedRig({});
+  const bio = rig.newBio(ReqOp.WRITE, 9);
+  bio.addBuffer(noise(512));
+  bioIntegrityAlloc(bio);
+  expect(() => bioIntegrityAlloc(bio)).toThrow("given protection information twice");
+  bio.put();
+  expect(rig.layer.integrityPool.inUse).toBe(0);
+});
+
 describe("bios that find no payload", () => {
   const limits = { maxSectors: 8, maxDiscardSectors: 8, integrity: { csum: "crc", type: 3 } } as const;
 

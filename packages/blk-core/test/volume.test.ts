@@ -161,6 +161,21 @@ describe("Volume", () => {
     expect(rig.layer.cryptCtxs.inUse).toBe(0);
   });
 
+  it("waits for a context when other bios of the layer hold all", async () => {
+    const rig = memoryDisk();
+    rig.queue.registerCryptoProfile(new FakeProfile());
+    const { bioSet, cryptCtxs } = rig.layer;
+    const volume = new Volume(rig.bdev, { key: fakeKey(4096) });
+    let taken = 0;
+    while (cryptCtxs.tryTake()) taken++;
+    const written = volume.write(0, pattern(4096));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect([rig.log, bioSet.inUse]).toEqual([[], 1]);
+    for (; taken > 0; taken--) cryptCtxs.giveBack();
+    await written;
+    expect([rig.log, bioSet.inUse, cryptCtxs.inUse]).toEqual([["1:0+8 dun 0"], 0, 0]);
+  });
+
   it("[INT-8] zeroes an encrypted range with data, a plain one with the device's command", async () => {
     const rig = memoryDisk({ maxWriteZeroesSectors: 1 << 20 });
     rig.queue.registerCryptoProfile(new FakeProfile());

@@ -104,6 +104,34 @@ describe("bios", () => {
     expect(rig.submit(bdev, ReqOp.READ, 0, new Uint8Array(512)).ends).toEqual([BlkStatus.IOERR]);
   });
 
+  it("one that needs more clones than most have on their way finds them", async () => {
+    rig.sim("sda", { writeCache: true });
+    const lines = Array.from({ length: 1025 }, (_, sector) => `${sector} 1 linear sda ${sector}`);
+    const many = await rig.run(rig.dm.create({ name: "many", table: lines.join("\n") }));
+    const flush = rig.submit(many.bdev, ReqOp.WRITE | ReqFlag.PREFLUSH, 0, 0);
+    const chunks = Array.from({ length: 1100 }, (_, stripe) => `sda ${stripe * 8}`);
+    const wide = await rig.run(rig.dm.create({ name: "wide", table: `0 8800 striped 1100 8 ${chunks.join(" ")}` }));
+    const discard = rig.submit(wide.bdev, ReqOp.DISCARD, 0, 8800);
+    rig.executor.runUntilIdle();
+    expect([flush.ends, discard.ends]).toEqual([[BlkStatus.OK], [BlkStatus.OK]]);
+  });
+
+  it("one that a target gives back as the device is removed ends", async () => {
+    rig.ram("sda");
+    const device = await rig.dm.create({ name: "dm", table: "0 64 holding sda 0" });
+    holding.answer = MapResult.SUBMITTED;
+    const write = rig.submit(device.bdev, ReqOp.WRITE, 0, pattern(512));
+    const suspended = device.suspend({ noflush: true });
+    suspended.catch(() => {});
+    await new Promise((resolve) => setImmediate(resolve));
+    holding.endAnswer = EndIoResult.REQUEUE;
+    holding.held.pop()!.submit();
+    device.cancelSuspend();
+    await rig.run(device.remove());
+    rig.executor.runUntilIdle();
+    expect(write.ends).toEqual([BlkStatus.IOERR]);
+  });
+
   it("ending a bio twice is a bug, and taking more of it than there is", async () => {
     rig.ram("sda");
     const { bdev } = await rig.dm.create({ name: "dm", table: "0 64 holding sda 0" });

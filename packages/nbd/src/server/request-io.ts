@@ -1,4 +1,4 @@
-import { type Bio, BlkStatus, SECTOR_BYTES } from "@inlinecrypt/blk-core";
+import { type Bio, type BioSet, BlkStatus, type Quota, SECTOR_BYTES } from "@inlinecrypt/blk-core";
 import { statusToNbdError } from "../protocol/errors.js";
 import { MAX_BUFFER_BYTES } from "./buffer-pool.js";
 import type { NbdRequest, RequestStep } from "./nbd-request.js";
@@ -60,30 +60,43 @@ export function endRequest(rq: NbdRequest): void {
   rq.owner.requestEnded(rq);
 }
 
-/** Submits up to `MAX_BIOS` bios. Without a free one it waits for it; with some in flight it goes on after those. */
+/**
+ * Submits up to `MAX_BIOS` bios. Without a free one, or without an encryption context for it, it waits for that; with
+ * some in flight it goes on after those.
+ */
 function submitBatch(rq: NbdRequest): void {
-  const { bdev } = rq.owner.exported.volume;
   const { layer } = rq.owner.exported;
   rq.ioPending = 1;
-  for (let count = 0; count < MAX_BIOS; count++) {
-    const bio = layer.bioSet.tryAlloc(bdev, rq.ioOpf);
-    if (bio === null) {
-      if (count > 0) break;
-      rq.deferred = submitBatch;
-      return layer.bioSet.wait(rq.bioWaiter);
+  do {
+    const bio = layer.bioSet.tryAlloc(rq.owner.exported.volume.bdev, rq.ioOpf);
+    if (bio === null) return submitLater(rq, layer.bioSet);
+    if (!placeBio(rq, bio)) {
+      bio.put();
+      return submitLater(rq, layer.cryptCtxs);
     }
     fillBio(rq, bio);
     rq.ioPending++;
     layer.submitBio(bio);
-    if (rq.ioBytesLeft === 0) break;
-  }
+  } while (rq.ioBytesLeft > 0 && rq.ioPending <= MAX_BIOS);
   dropPending(rq);
+}
+
+/** When bios of this request have ended that were submitted; else when `lacking` has what it lacks. */
+function submitLater(rq: NbdRequest, lacking: BioSet | Quota): void {
+  if (rq.ioPending > 1) return dropPending(rq);
+  rq.deferred = submitBatch;
+  lacking.wait(rq.bioWaiter);
+}
+
+/** False when there is no encryption context for it. */
+function placeBio(rq: NbdRequest, bio: Bio): boolean {
+  bio.sector = rq.ioOffset / SECTOR_BYTES;
+  return rq.ioSource === IoSource.NONE || rq.owner.exported.volume.attachContext(bio);
 }
 
 function fillBio(rq: NbdRequest, bio: Bio): void {
   bio.onEndIo = ioBioEndIo;
   bio.privateData = rq;
-  bio.sector = rq.ioOffset / SECTOR_BYTES;
   const bytes = addMemory(rq, bio);
   rq.ioOffset += bytes;
   rq.ioBytesDone += bytes;
@@ -97,7 +110,6 @@ function addMemory(rq: NbdRequest, bio: Bio): number {
   }
   const bytes = Math.min(rq.ioBytesLeft, MAX_BUFFER_BYTES);
   bio.addBuffer(memoryOf(rq), 0, bytes);
-  rq.owner.exported.volume.attachContext(bio);
   return bytes;
 }
 

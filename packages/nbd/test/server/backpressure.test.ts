@@ -65,6 +65,21 @@ describe("backpressure", () => {
     expect(Buffer.compare(fixture.disk.medium.subarray(3 * MIB, 4 * MIB), data.subarray(0, MIB))).toBe(0);
   });
 
+  it("waits for encryption contexts that other bios of the layer hold", async () => {
+    const fixture = await Fixture.start({ dataUnitBytes: 512 });
+    const client = await fixture.raw();
+    const { cryptCtxs } = fixture.layer;
+    let taken = 0;
+    while (cryptCtxs.tryTake()) taken++;
+    client.send(hex(requestHex({ type: READ, offset: 0, bytes: 4096, cookie: cookie(1) })));
+    await fixture.until(() => fixture.server.inFlightBytes > 0);
+    await settle();
+    expect([fixture.disk.seen, fixture.layer.bioSet.inUse]).toEqual([[], 0]);
+    for (; taken > 0; taken--) cryptCtxs.giveBack();
+    expect((await client.read(16 + 4096)).subarray(0, 16).toString("hex")).toBe(replyHex(0, cookie(1)));
+    expect(fixture.disk.seen).toHaveLength(1);
+  });
+
   it("bounds the memory of a burst after requests without data, which reuse those of large ones", async () => {
     const fixture = await Fixture.start({ disk: { bytes: 8 * MIB }, maxInFlight: 16, maxInFlightBytes: 2 * MIB });
     const client = await fixture.raw();
