@@ -1,5 +1,6 @@
 import { type Bio, SECTOR_BYTES } from "./bio.js";
 import type { BlockDevice } from "./block-device.js";
+import type { BlockLayer } from "./block-layer.js";
 import { BlkError } from "./errors.js";
 import { BIO_CHUNK_BYTES } from "./limits.js";
 import { opIsWrite, ReqFlag, ReqOp } from "./opf.js";
@@ -31,12 +32,13 @@ export async function transfer(
   buffer: Uint8Array,
 ): Promise<void> {
   checkAccess(bdev, opf, byteOffset, buffer.length, volume?.blockBytes ?? bdev.queue.limits.logicalBlockBytes);
+  const { layer } = bdev.queue;
   const ends: Promise<BlkStatus>[] = [];
   for (let done = 0; done < buffer.length; done += BIO_CHUNK_BYTES) {
-    const bio = await bdev.queue.layer.bioSet.alloc(bdev, opf);
+    const bio = await layer.bioSet.alloc(bdev, opf);
     bio.sector = (byteOffset + done) / SECTOR_BYTES;
     bio.addBuffer(buffer.subarray(done, done + BIO_CHUNK_BYTES));
-    if (volume !== null) await attachContext(volume, bio);
+    while (volume?.attachContext(bio) === false) await contextReturned(layer);
     ends.push(submitAndPut(bio));
   }
   const what = opIsWrite(opf) ? "write" : "read";
@@ -100,12 +102,9 @@ async function withoutData(bdev: BlockDevice, opf: number, byteOffset: number, b
   }
 }
 
-/** Bios of other layers, which share the contexts, may hold them all. */
-async function attachContext(volume: Volume, bio: Bio): Promise<void> {
-  const { cryptCtxs } = volume.bdev.queue.layer;
-  while (!volume.attachContext(bio)) {
-    await new Promise<void>((resolve) => cryptCtxs.wait(new PoolWaiter(resolve)));
-  }
+/** Others may hold all: parts of split bios, and clones. */
+function contextReturned({ cryptCtxs }: BlockLayer): Promise<void> {
+  return new Promise((resolve) => cryptCtxs.wait(new PoolWaiter(resolve)));
 }
 
 async function submitAndPut(bio: Bio): Promise<BlkStatus> {

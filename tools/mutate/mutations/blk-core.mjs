@@ -15,7 +15,14 @@ export const blkCore = [
     kind: "lost-completion",
     what: "a bio that waits for a tag is not submitted again",
     file: `${src}/blk-mq.ts`,
-    edits: [["    this.resumeWaiting(rq.hctx);\n", ""]],
+    edits: [["    if (!rq.hctx.waiting.isEmpty) this.resumeWaiting(rq.hctx);\n", ""]],
+  },
+  {
+    id: "put-twice-accepted",
+    kind: "double-end",
+    what: "a bio that is put twice goes to two submitters",
+    file: `${src}/bio.ts`,
+    edits: [['    if (this.#remaining < 0) throw new BlkBug("a bio is put twice");\n', ""]],
   },
   {
     id: "requeued-request-forgotten",
@@ -51,7 +58,7 @@ export const blkCore = [
     what: "a second end of a bio runs the submitter's callback again",
     file: `${src}/bio.ts`,
     edits: [
-      ['    if (this.#remaining === 0) throw new BlkBug("a bio ended twice");\n    this.#remaining--;\n', ""],
+      ['    if (this.#remaining <= 0) throw new BlkBug("a bio ended twice");\n    this.#remaining--;\n', ""],
       [
         "    return this.#remaining === 0;\n",
         "    this.#remaining = Math.max(0, this.#remaining - 1);\n    return this.#remaining === 0;\n",

@@ -64,7 +64,7 @@ export const dmLayer = [
     kind: "early-flush",
     what: "a flush goes to the device of one target, and is acknowledged for all",
     file: `${src}/dm-bio.ts`,
-    edits: [["    for (const entry of table.entries) {\n", "    for (const entry of table.entries.slice(0, 1)) {\n"]],
+    edits: [["    const { entries } = table;\n", "    const entries = table.entries.slice(0, 1);\n"]],
   },
   {
     id: "dm-flush-failure-ignored",
@@ -181,6 +181,20 @@ export const dmLayer = [
     what: "a request of a path's queue is not given back",
     file: `${src}/targets/multipath.ts`,
     edits: [["    clone.queue.freeRequest(clone);\n", ""]],
+  },
+  {
+    id: "dm-flush-of-many-waits-for-ever",
+    kind: "waiting",
+    what: "a flush that needs more clones than there are waits for them",
+    file: `${src}/dm-bio.ts`,
+    edits: [["    if (clones > this.#clones.capacity) this.#clones = new DmClones(this.#layer, clones);\n", ""]],
+  },
+  {
+    id: "dm-requeued-after-removal",
+    kind: "lost-completion",
+    what: "what a target gives back as its device goes waits for a device that is gone",
+    file: `${src}/dm-bio.ts`,
+    edits: [["    if (this.#table === null) rewound.endIoWith(BlkStatus.IOERR);\n    else ", "    "]],
   },
   {
     id: "dm-events-uncounted",
