@@ -67,8 +67,8 @@ function checkDeviceArea(
   }
 }
 
-/** @kernel drivers/md/dm-table.c: validate_hardware_logical_block_alignment */
-function checkTargetAlignment(entries: readonly DmTableEntry[], blockBytes: number): void {
+/** @throws BlkError EINVAL. @kernel drivers/md/dm-table.c: validate_hardware_logical_block_alignment */
+export function checkTargetAlignment(entries: readonly DmTableEntry[], blockBytes: number): void {
   for (const entry of entries) {
     if (((entry.begin * SECTOR_BYTES) % blockBytes) + ((entry.sectors * SECTOR_BYTES) % blockBytes) === 0) continue;
     refuse(

@@ -1,7 +1,7 @@
 import { BlkError, type BlockDevice, type BlockLayer, GenDisk, type QueueLimits } from "@inlinecrypt/blk-core";
 import { DmBioMapper } from "./dm-bio.js";
 import { DmInlineCrypto } from "./dm-inline-crypto.js";
-import { sameLimits } from "./dm-limits.js";
+import { checkTargetAlignment, sameLimits } from "./dm-limits.js";
 import type { DmMapper } from "./dm-mapper.js";
 import { DmRqMapper } from "./dm-rq.js";
 import { DmTable, type DmTableOwner, type OpenDevice } from "./dm-table.js";
@@ -291,9 +291,10 @@ export class MappedDevice implements AsyncDisposable {
 
   /** Checks a table against the device, or makes queue and disk for the first. @kernel drivers/md/dm-ioctl.c: table_load */
   #prepare(table: DmTable): void {
-    const limits = table.calculateLimits();
-    if (this.#mapper === null) this.#setUpQueue(table, limits);
-    else checkReplacement(this.name, this.#mapper.queue, this.#live, table);
+    const mapper = this.#mapper;
+    if (mapper === null) return this.#setUpQueue(table, table.calculateLimits());
+    this.#limitsWith(table, mapper);
+    checkReplacement(this.name, mapper.queue, this.#live, table);
   }
 
   /** @kernel drivers/md/dm.c: dm_setup_md_queue */
@@ -362,11 +363,14 @@ export class MappedDevice implements AsyncDisposable {
   /**
    * Those of the queue stay for a table without devices: I/O that waits for devices to come back is made for them.
    *
+   * @throws BlkError EINVAL when the table does not fit them.
    * @kernel drivers/md/dm.c: dm_swap_table
    */
   #limitsWith(table: DmTable, mapper: DmMapper): QueueLimits {
-    if (this.#live !== null && table.devices().size === 0) return mapper.queue.limits;
-    return mapper.limitsOf(table.calculateLimits());
+    if (this.#live === null || table.devices().size > 0) return mapper.limitsOf(table.calculateLimits());
+    const { limits } = mapper.queue;
+    checkTargetAlignment(table.entries, limits.logicalBlockBytes);
+    return limits;
   }
 
   async #resume(): Promise<void> {

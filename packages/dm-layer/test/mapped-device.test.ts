@@ -40,6 +40,15 @@ describe("the life of a mapped device", () => {
     });
   });
 
+  it("refuses a table without devices that is no whole blocks of those it has had", async () => {
+    rig.sim("sd4k", { limits: { logicalBlockBytes: 4096, physicalBlockBytes: 4096 } });
+    const device = await rig.run(rig.dm.create({ name: "dm", table: "0 1024 linear sd4k 0" }));
+    await expect(device.load("0 1001 error")).rejects.toThrow(/1001 sectors from 0, .* logical block has 4096 bytes/);
+    await device.load("0 1000 error");
+    await rig.run(device.resume());
+    expect([device.bdev.sectorCount, device.bdev.queue.limits.logicalBlockBytes]).toEqual([1000, 4096]);
+  });
+
   it("tells targets of each step, in order, and destroys those of a table that is replaced", async () => {
     rig.ram("sda");
     const device = await rig.run(rig.dm.create({ name: "dm", table: "0 64 holding sda 0" }));
