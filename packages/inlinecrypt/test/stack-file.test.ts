@@ -265,6 +265,16 @@ describe("what is wrong in a stack file is told with line, column and what was e
   });
 });
 
+it("tells of the first ten problems of a file that is none, and how many more there are", () => {
+  const problems = Array.from({ length: 12 }, (_, line) => ({ line: line + 1, column: 1, message: "expected a key" }));
+  const lines = new StackFileError("README.md", problems).message.split("\n");
+  expect([lines.length, lines[9], lines[10]]).toEqual([
+    11,
+    "README.md:10:1: expected a key",
+    "README.md: and 2 more problems",
+  ]);
+});
+
 describe("a stack file that cannot be read", () => {
   it("is a failed request that names it", async () => {
     using scratch = new Scratch();
