@@ -66,8 +66,8 @@ export class Bio implements BvecPosition {
   /** Ends that are to come before it ends; 0 when it has, IN_POOL when nobody has it. */
   #remaining = IN_POOL;
   readonly #ownVecs: BioVec[] = [];
-  /** The memory of `cryptCtx`, made on first use and kept. */
-  #ownCryptCtx: BioCryptCtx | null = null;
+  /** The memory of `cryptCtx`. */
+  readonly #ownCryptCtx = new BioCryptCtx();
   readonly #bioSet: BioSet;
 
   constructor(bioSet: BioSet) {
@@ -105,16 +105,10 @@ export class Bio implements BvecPosition {
    */
   addBuffer(data: Uint8Array, offset = 0, bytes: number = data.length - offset): boolean {
     if (this.vecs !== this.#ownVecs) throw new BlkBug("memory is added to a clone");
-    if (offset < 0 || bytes <= 0 || offset + bytes > data.length) {
-      throw new BlkBug(`a bio vector of ${bytes} bytes at ${offset} lies outside its buffer of ${data.length}`);
-    }
+    if (offset < 0 || bytes <= 0 || offset + bytes > data.length) throw outsideBuffer(data, offset, bytes);
     if (this.vecCount === BIO_MAX_VECS || this.bytes + bytes > BIO_MAX_BYTES) return false;
-    let vec = this.#ownVecs[this.vecCount];
-    if (vec === undefined) {
-      vec = new BioVec();
-      this.#ownVecs.push(vec);
-    }
-    vec.set(data, offset, bytes);
+    if (this.vecCount === this.#ownVecs.length) this.#ownVecs.push(new BioVec());
+    this.#ownVecs[this.vecCount]!.set(data, offset, bytes);
     this.vecCount++;
     this.bytes += bytes;
     return true;
@@ -129,7 +123,6 @@ export class Bio implements BvecPosition {
   setCryptCtx(key: CryptoKeyRef, dun: Dun): boolean {
     if (this.integrity !== null) throw new BlkBug("a bio with protection information is given an encryption context");
     if (this.cryptCtx === null && !this.#bioSet.cryptCtxs.tryTake()) return false;
-    this.#ownCryptCtx ??= new BioCryptCtx();
     this.#ownCryptCtx.set(key, dun);
     this.cryptCtx = this.#ownCryptCtx;
     return true;
@@ -299,6 +292,10 @@ export class Bio implements BvecPosition {
     this.#remaining--;
     return this.#remaining === 0;
   }
+}
+
+function outsideBuffer(data: Uint8Array, offset: number, bytes: number): BlkBug {
+  return new BlkBug(`a bio vector of ${bytes} bytes at ${offset} lies outside its buffer of ${data.length}`);
 }
 
 /** Marks a chained bio; `endIo` recognises it and goes on to the parent without recursion. */

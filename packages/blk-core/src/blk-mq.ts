@@ -267,7 +267,11 @@ export class BlkMqQueue extends RequestQueue {
     if (rq === null) return this.#waitForRequest(bio, hctx);
     this.layer.tracepoints.blockGetrq.emit?.(bio);
     rq.initFromBio(bio);
-    if (rq.cryptCtx === null) return this.#start(rq);
+    if (rq.cryptCtx === null) this.#start(rq);
+    else this.#startEncrypted(rq);
+  }
+
+  #startEncrypted(rq: BlkRequest): void {
     const result = rq.getKeyslot();
     if (result === BlkStatus.OK) this.#start(rq);
     // A submitter that has to wait sends on what it plugged: those requests may hold the very slots it waits for.

@@ -101,7 +101,7 @@ export class BlockLayer {
   }
 
   #submitEncrypted(bio: Bio, ctx: BioCryptCtx): void {
-    if (!bio.hasData) bio.endIoWith(BlkStatus.IOERR);
+    if (bio.bytes === 0 || opOf(bio.opf) > ReqOp.WRITE) bio.endIoWith(BlkStatus.IOERR);
     else if (bio.bdev!.queue.cryptoProfile.supports(ctx.key!)) this.#submitChecked(bio);
     else if (this.cryptoFallback.prepBio(bio)) this.submitBioNoacct(bio);
   }
