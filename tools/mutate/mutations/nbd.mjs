@@ -175,4 +175,11 @@ export const nbd = [
     file: `${src}/protocol/option.ts`,
     edits: [["      this.#skipBytes = claimedBytes;\n", "      this.#skipBytes = MAX_OPTION_BYTES;\n"]],
   },
+  {
+    id: "batch-without-bound",
+    kind: "limits",
+    what: "a large zeroing of a device that is done at once keeps all other clients waiting",
+    file: `${src}/server/request-io.ts`,
+    edits: [["for (let count = 0; count < MAX_BIOS; count++) {", "for (let count = 0; ; count++) {"]],
+  },
 ];

@@ -67,23 +67,25 @@ export function endRequest(rq: NbdRequest): void {
 function submitBatch(rq: NbdRequest): void {
   const { layer } = rq.owner.exported;
   rq.ioPending = 1;
-  do {
+  // Not bounded by `ioPending`: bios may end before the next is submitted.
+  for (let count = 0; count < MAX_BIOS; count++) {
     const bio = layer.bioSet.tryAlloc(rq.owner.exported.volume.bdev, rq.ioOpf);
-    if (bio === null) return submitLater(rq, layer.bioSet);
+    if (bio === null) return submitLater(rq, count, layer.bioSet);
     if (!placeBio(rq, bio)) {
       bio.put();
-      return submitLater(rq, layer.cryptCtxs);
+      return submitLater(rq, count, layer.cryptCtxs);
     }
     fillBio(rq, bio);
     rq.ioPending++;
     layer.submitBio(bio);
-  } while (rq.ioBytesLeft > 0 && rq.ioPending <= MAX_BIOS);
+    if (rq.ioBytesLeft === 0) break;
+  }
   dropPending(rq);
 }
 
-/** When bios of this request have ended that were submitted; else when `lacking` has what it lacks. */
-function submitLater(rq: NbdRequest, lacking: BioSet | Quota): void {
-  if (rq.ioPending > 1) return dropPending(rq);
+/** When the `submitted` bios of this batch have ended; without any, when `lacking` has what it lacks. */
+function submitLater(rq: NbdRequest, submitted: number, lacking: BioSet | Quota): void {
+  if (submitted > 0) return dropPending(rq);
   rq.deferred = submitBatch;
   lacking.wait(rq.bioWaiter);
 }

@@ -1,12 +1,12 @@
 import { ReqOp } from "@inlinecrypt/blk-core";
 import { describe, expect, it } from "vitest";
-import { Fixture, pattern, settle, stopFixturesAfterEach } from "../support/fixture.js";
+import { Fixture, pattern, settle, stopFixturesAfterEach, turnLoop } from "../support/fixture.js";
 import { hex, replyHex, requestHex } from "../support/raw-client.js";
 
 stopFixturesAfterEach();
 
 const MIB = 1 << 20;
-const [READ, WRITE, FLUSH] = [0, 1, 3] as const;
+const [READ, WRITE, FLUSH, WRITE_ZEROES] = [0, 1, 3, 6] as const;
 
 function cookie(index: number): string {
   return index.toString(16).padStart(16, "0");
@@ -63,6 +63,21 @@ describe("backpressure", () => {
     }
     expect(Math.max(...peaks)).toBe(3 * MIB);
     expect(Buffer.compare(fixture.disk.medium.subarray(3 * MIB, 4 * MIB), data.subarray(0, MIB))).toBe(0);
+  });
+
+  it("zeroes a few buffers a turn, though the device is done at once: other clients have theirs", async () => {
+    const fixture = await Fixture.start({ disk: { bytes: 64 * MIB, limits: { maxWriteZeroesSectors: 0 } } });
+    const client = await fixture.raw();
+    const turns: number[] = [];
+    client.send(hex(requestHex({ type: WRITE_ZEROES, offset: 0, bytes: 64 * MIB, cookie: cookie(1) })));
+    for (let zeroed = 0; zeroed < 64 * MIB; ) {
+      await turnLoop();
+      const now = fixture.disk.seen.reduce((sum, { bytes }) => sum + bytes, 0);
+      turns.push(now - zeroed);
+      zeroed = now;
+    }
+    expect(Math.max(...turns)).toBe(8 * MIB);
+    expect((await client.read(16)).toString("hex")).toBe(replyHex(0, cookie(1)));
   });
 
   it("waits for encryption contexts that other bios of the layer hold", async () => {
