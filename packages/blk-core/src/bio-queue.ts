@@ -7,6 +7,13 @@ import { RequestQueue } from "./request-queue.js";
 export interface BioOps {
   /** Takes a bio and ends it, now or later. Lower bios go through `layer.submitBioNoacct`. */
   submitBio(bio: Bio): void;
+  /**
+   * Asked first. True: the bio is to go on, as it is, to another device, which it names now, after a `Bio.redirect`; the
+   * block layer sends it there. False: `submitBio` is to take it.
+   *
+   * @context hot, may wait: no
+   */
+  remapBio?(bio: Bio): boolean;
 }
 
 /**
@@ -16,13 +23,17 @@ export interface BioOps {
  */
 export class BioQueue extends RequestQueue {
   readonly #ops: BioOps;
+  readonly #remaps: boolean;
 
   constructor(layer: BlockLayer, ops: BioOps, limits: QueueLimitsInput) {
     super(layer, limits);
     this.#ops = ops;
+    this.#remaps = ops.remapBio !== undefined;
   }
 
-  protected takeBio(bio: Bio): void {
+  protected takeBio(bio: Bio): boolean {
+    if (this.#remaps && this.#ops.remapBio!(bio)) return true;
     this.#ops.submitBio(bio);
+    return false;
   }
 }

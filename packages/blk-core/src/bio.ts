@@ -1,5 +1,6 @@
 import { BioCryptCtx } from "./bio-crypt-ctx.js";
 import type { BioIntegrityPayload } from "./bio-integrity.js";
+import { BioRedirect, type BioRedirector } from "./bio-redirect.js";
 import type { BioSet } from "./bio-set.js";
 import { BioVec, type BvecPosition, bvecAdvance } from "./bio-vec.js";
 import type { CryptoKeyRef } from "./blk-crypto.js";
@@ -68,6 +69,9 @@ export class Bio implements BvecPosition {
   readonly #ownVecs: BioVec[] = [];
   /** The memory of `cryptCtx`. */
   readonly #ownCryptCtx = new BioCryptCtx();
+  /** The latest that has not ended. */
+  #redirect: BioRedirect | null = null;
+  #firstRedirect: BioRedirect | null = null;
   readonly #bioSet: BioSet;
 
   constructor(bioSet: BioSet) {
@@ -142,6 +146,20 @@ export class Bio implements BvecPosition {
     this.remapped = false;
   }
 
+  /**
+   * For a stacking driver that is about to send this bio, as it is, to another device (`setDev` and `sector`): its end comes
+   * to `owner` first, and then to the submitter, who gets it back as it was. What is returned is the owner's until then.
+   */
+  redirect(owner: BioRedirector): BioRedirect {
+    const redirect = this.#redirect === null ? this.#outermostRedirect() : this.#redirect.inner;
+    redirect.save(owner, this);
+    this.#redirect = redirect;
+    this.onEndIo = redirectEndIo;
+    // Below it is a bio of another device, that has yet to be told of.
+    this.traceCompletion = false;
+    return redirect;
+  }
+
   /** Moves past the first `bytes`, context included. @kernel block/bio.c: __bio_advance */
   advance(bytes: number): void {
     if (bytes < 0 || bytes > this.bytes) throw new BlkBug(`a bio of ${this.bytes} bytes is advanced by ${bytes}`);
@@ -213,6 +231,7 @@ export class Bio implements BvecPosition {
     while (bio.#dropHold()) {
       if (bio.integrity !== null && !bio.integrity.endIo()) return;
       if (bio.traceCompletion) bio.#traceEnd();
+      while (bio.onEndIo === redirectEndIo) bio.#endRedirect();
       const onEndIo = bio.onEndIo;
       if (onEndIo !== bioChainEndIo) {
         if (onEndIo !== null) onEndIo(bio);
@@ -282,6 +301,19 @@ export class Bio implements BvecPosition {
     this.#bioSet.release(this);
   }
 
+  #outermostRedirect(): BioRedirect {
+    this.#firstRedirect ??= new BioRedirect(null);
+    return this.#firstRedirect;
+  }
+
+  #endRedirect(): void {
+    const redirect = this.#redirect!;
+    redirect.owner!.redirectEnded(redirect, this);
+    this.#redirect = redirect.outer;
+    redirect.restore(this);
+    this.#traceEnd();
+  }
+
   #traceEnd(): void {
     this.traceCompletion = false;
     this.bdev?.queue.layer.tracepoints.blockBioComplete.emit?.(this);
@@ -296,6 +328,11 @@ export class Bio implements BvecPosition {
 
 function outsideBuffer(data: Uint8Array, offset: number, bytes: number): BlkBug {
   return new BlkBug(`a bio vector of ${bytes} bytes at ${offset} lies outside its buffer of ${data.length}`);
+}
+
+/** Marks a bio that was sent elsewhere; `endIo` recognises it. */
+function redirectEndIo(bio: Bio): void {
+  bio.resumeEndIo();
 }
 
 /** Marks a chained bio; `endIo` recognises it and goes on to the parent without recursion. */

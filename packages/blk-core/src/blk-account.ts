@@ -28,6 +28,14 @@ export function accountDone(io: CountedIo): void {
   counts.done(io);
 }
 
+/** All `sectors` of it are done, and it ends. @context hot. @kernel block/blk-core.c: bio_end_io_acct */
+export function accountEnd(io: CountedIo, sectors: number): void {
+  const counts = io.counts;
+  if (counts === null) return;
+  io.counts = null;
+  counts.ended(io, sectors);
+}
+
 /** A bio joins it. @context hot. @kernel block/blk-merge.c: blk_account_io_merge_bio */
 export function accountMergeBio(rq: BlkRequest): void {
   if (rq.counts !== null) rq.counts.mergedBio();

@@ -79,12 +79,13 @@ export class BlkMqQueue extends RequestQueue {
   }
 
   /** @kernel block/blk-mq.c: blk_mq_submit_bio */
-  protected takeBio(bio: Bio): void {
+  protected takeBio(bio: Bio): false {
     const hctx = this.#hctxFor(bio);
     const front = this.#splitter.split(bio, hctx.requests);
-    if (front === null) return;
+    if (front === null) return false;
     this.#takeWithinLimits(front, hctx);
     if (front !== bio) this.layer.submitBioNoacctNocheck(bio);
+    return false;
   }
 
   /** The profile has answered a request that waited for a keyslot. */

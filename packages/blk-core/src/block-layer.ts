@@ -114,17 +114,12 @@ export class BlockLayer {
    * @kernel block/blk-core.c: submit_bio_noacct
    */
   submitBioNoacct(bio: Bio): void {
-    const cryptStatus = bio.cryptCtx === null ? BlkStatus.OK : checkContext(bio);
-    if (cryptStatus === BlkStatus.OK) this.#submitChecked(bio);
-    else bio.endIoWith(cryptStatus);
+    if (mayEnter(bio)) this.submitBioNoacctNocheck(bio);
   }
 
-  /** The device can do what the bio's context asks, if there is one. */
+  /** The device can do what the bio's context asks. */
   #submitChecked(bio: Bio): void {
-    const status = prepareForQueue(bio);
-    if (status !== BlkStatus.OK) bio.endIoWith(status);
-    else if (bio.bytes === 0 && (bio.opf & ReqFlag.PREFLUSH) === 0) bio.endIo();
-    else this.submitBioNoacctNocheck(bio);
+    if (mayEnterQueue(bio)) this.submitBioNoacctNocheck(bio);
   }
 
   /**
@@ -134,12 +129,15 @@ export class BlockLayer {
    * @kernel block/blk-core.c: submit_bio_noacct_nocheck
    */
   submitBioNoacctNocheck(bio: Bio): void {
-    if (!bio.traceCompletion) {
-      bio.traceCompletion = true;
-      this.tracepoints.blockBioQueue.emit?.(bio);
-    }
+    this.#traceQueue(bio);
     this.#appendPending(bio);
     if (!this.#submitting) this.#drainPending();
+  }
+
+  #traceQueue(bio: Bio): void {
+    if (bio.traceCompletion) return;
+    bio.traceCompletion = true;
+    this.tracepoints.blockBioQueue.emit?.(bio);
   }
 
   /** Zeroes to write from; never written to. */
@@ -190,6 +188,14 @@ export class BlockLayer {
     this.#lastPending = bio;
   }
 
+  /** A bio that a queue sends on goes to the next at once. */
+  #submitToQueue(bio: Bio): void {
+    while (bio.bdev!.queue.submitBio(bio)) {
+      if (!mayEnter(bio)) return;
+      this.#traceQueue(bio);
+    }
+  }
+
   /** Nested submissions append to the list this drains: any depth of stacking, no recursion. */
   #drainPending(): void {
     this.#submitting = true;
@@ -199,13 +205,29 @@ export class BlockLayer {
         this.#firstPending = bio.next;
         if (this.#firstPending === null) this.#lastPending = null;
         bio.next = null;
-        bio.bdev!.queue.submitBio(bio);
+        this.#submitToQueue(bio);
       }
     } finally {
       this.#submitting = false;
       if (this.#plug.depth === 0) this.ioClock.release();
     }
   }
+}
+
+/** False when the bio has ended, without or with an error. @kernel block/blk-core.c: submit_bio_noacct */
+function mayEnter(bio: Bio): boolean {
+  const cryptStatus = bio.cryptCtx === null ? BlkStatus.OK : checkContext(bio);
+  if (cryptStatus === BlkStatus.OK) return mayEnterQueue(bio);
+  bio.endIoWith(cryptStatus);
+  return false;
+}
+
+/** The device can do what the bio's context asks, if there is one. False when the bio has ended. */
+function mayEnterQueue(bio: Bio): boolean {
+  const status = prepareForQueue(bio);
+  if (status === BlkStatus.OK && (bio.bytes > 0 || (bio.opf & ReqFlag.PREFLUSH) !== 0)) return true;
+  bio.endIoWith(status);
+  return false;
 }
 
 /** @kernel block/blk-core.c: submit_bio_noacct, blk_crypto_supported */

@@ -8,10 +8,11 @@ export { BioCryptCtx, bioCryptCtxCompatible, bioCryptCtxMergeable } from "./bio-
 export { type BioIntegrityPayload, bioIntegrityAlloc } from "./bio-integrity.js";
 export { BioList } from "./bio-list.js";
 export { type BioOps, BioQueue } from "./bio-queue.js";
+export type { BioRedirect, BioRedirector } from "./bio-redirect.js";
 export { BioSegments } from "./bio-segments.js";
 export { BioSet } from "./bio-set.js";
 export { BioVec, BvecIter, type BvecPosition } from "./bio-vec.js";
-export { accountCompletion, accountDone, accountStart } from "./blk-account.js";
+export { accountEnd, accountStart } from "./blk-account.js";
 export { type CloneBioSetup, insertClonedRequest, prepClone, unprepClone } from "./blk-clone.js";
 export {
   CryptoCfgFlag,
@@ -63,7 +64,7 @@ export {
   type QueueLimitsInput,
 } from "./limits.js";
 export { type MqDeadlineOptions, mqDeadline } from "./mq-deadline.js";
-export { DrvOp, opIsFlush, opIsPassthrough, opIsWrite, opOf, ReqFlag, ReqOp } from "./opf.js";
+export { DrvOp, opIsFlush, opIsPassthrough, opIsPlain, opIsWrite, opOf, ReqFlag, ReqOp } from "./opf.js";
 export { Pool } from "./pool.js";
 export { type FailAlloc, PoolWaiter, Quota } from "./quota.js";
 export { RequestQueue } from "./request-queue.js";

@@ -11,7 +11,8 @@ export class IoClock {
   ms: number = Number.NaN;
   readonly #executor: Pick<Executor, "nowMs">;
   #held = false;
-  #current = false;
+  /** Whether `ms` may be of an earlier time. */
+  #stale = true;
 
   constructor(executor: Pick<Executor, "nowMs">) {
     this.#executor = executor;
@@ -19,7 +20,7 @@ export class IoClock {
 
   /** Brings `ms` up to date, if it has not been since `hold`. */
   refresh(): void {
-    if (!this.#current) this.#read();
+    if (this.#stale) this.#read();
   }
 
   /** From here to `release` it is read once, on first use. */
@@ -29,11 +30,11 @@ export class IoClock {
 
   release(): void {
     this.#held = false;
-    this.#current = false;
+    this.#stale = true;
   }
 
   #read(): void {
     this.ms = this.#executor.nowMs();
-    this.#current = this.#held;
+    this.#stale = !this.#held;
   }
 }

@@ -31,13 +31,23 @@ export abstract class RequestQueue {
     this.#limits = validateLimits(limits);
   }
 
-  /** Takes a bio into the queue, which now counts. */
-  protected abstract takeBio(bio: Bio): void;
+  /** Takes a bio into the queue, which now counts. True: not so, it goes on to another device. */
+  protected abstract takeBio(bio: Bio): boolean;
 
-  /** Takes a checked bio, which waits while the queue is frozen; the block layer calls this. @kernel block/blk-core.c: bio_queue_enter */
-  submitBio(bio: Bio): void {
-    if (!this.#usage.isFrozen) this.takeBio(bio);
-    else if ((bio.opf & ReqFlag.NOWAIT) !== 0) bio.endIoWith(BlkStatus.AGAIN);
+  /**
+   * Takes a checked bio, which waits while the queue is frozen; the block layer calls this. True: the bio names another
+   * device now, and has yet to be checked and submitted there.
+   *
+   * @kernel block/blk-core.c: bio_queue_enter
+   */
+  submitBio(bio: Bio): boolean {
+    if (!this.#usage.isFrozen) return this.takeBio(bio);
+    this.#hold(bio);
+    return false;
+  }
+
+  #hold(bio: Bio): void {
+    if ((bio.opf & ReqFlag.NOWAIT) !== 0) bio.endIoWith(BlkStatus.AGAIN);
     else if (!this.isLive) bio.endIoWith(BlkStatus.IOERR);
     else this.#held.append(bio);
   }

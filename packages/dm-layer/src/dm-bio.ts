@@ -1,15 +1,16 @@
 import {
-  accountCompletion,
-  accountDone,
+  accountEnd,
   accountStart,
   type Bio,
   BioList,
   BioQueue,
+  type BioRedirect,
+  type BioRedirector,
   BlkBug,
   BlkStatus,
   type BlockLayer,
+  opIsPlain,
   opOf,
-  Pool,
   type QueueLimits,
   ReqFlag,
   ReqOp,
@@ -20,10 +21,9 @@ import { DmClones, MAX_DM_BIOS, newDmBioSet } from "./dm-clones.js";
 import type { DmIo, DmIoOwner, DmTargetIo } from "./dm-io.js";
 import { DmRewinder } from "./dm-io-rewind.js";
 import type { DmMapper } from "./dm-mapper.js";
-import { DmRemap, type DmRemapOwner } from "./dm-remap.js";
 import type { DmTable } from "./dm-table.js";
 import type { DmTableEntry } from "./dm-table-entry.js";
-import { type DmTarget, EndIoResult, MapResult } from "./dm-target.js";
+import { EndIoResult, MapResult } from "./dm-target.js";
 import { InFlightIo } from "./in-flight-io.js";
 import type { KeyTracker } from "./key-tracker.js";
 
@@ -33,12 +33,11 @@ import type { KeyTracker } from "./key-tracker.js";
  *
  * @kernel drivers/md/dm.c
  */
-export class DmBioMapper implements DmMapper, DmIoOwner, DmRemapOwner {
+export class DmBioMapper implements DmMapper, DmIoOwner, BioRedirector {
   readonly queue: BioQueue;
   readonly #layer: BlockLayer;
   readonly #keys: KeyTracker;
   #clones: DmClones;
-  readonly #remaps: Pool<DmRemap>;
   readonly #inFlight = new InFlightIo();
   /** Bios that wait for the device to resume, or for a clone. @kernel mapped_device.deferred */
   readonly #deferred = new BioList();
@@ -52,7 +51,6 @@ export class DmBioMapper implements DmMapper, DmIoOwner, DmRemapOwner {
     this.#layer = layer;
     this.#keys = keys;
     this.#clones = new DmClones(layer, MAX_DM_BIOS);
-    this.#remaps = new Pool("dm_remap", MAX_DM_BIOS, () => new DmRemap(this), layer.failAlloc);
     this.#rewinder = new DmRewinder(layer, newDmBioSet("dm_rewind", layer), (io, rewound) =>
       this.#requeued(io, rewound),
     );
@@ -98,6 +96,34 @@ export class DmBioMapper implements DmMapper, DmIoOwner, DmRemapOwner {
   fail(): void {
     this.#table = null;
     for (let bio = this.#deferred.shift(); bio !== null; bio = this.#deferred.shift()) bio.endIoWith(BlkStatus.IOERR);
+  }
+
+  /**
+   * For the queue: a read or write that lies in one piece on another device needs no clone, unless parts of it are under
+   * way elsewhere.
+   *
+   * @context hot
+   */
+  remapBio(bio: Bio): boolean {
+    const table = this.#table;
+    if (table === null || this.#blocked || this.#deferred.first !== null || !opIsPlain(bio.opf)) return false;
+    const entry = table.find(bio.sector);
+    if (entry === null || entry.alwaysClones || bio.sectors > entry.maxSectorsAt(bio.sector) || bio.isHeld) return false;
+    if (bio.cryptCtx !== null) this.#keys.note(bio.cryptCtx.key!);
+    const { bdev, sector } = bio;
+    const redirect = bio.redirect(this);
+    this.#inFlight.start();
+    accountStart(redirect, bdev!, bio.opf);
+    entry.target.remap!(bio);
+    this.#layer.tracepoints.blockBioRemap.emit?.(bio, bdev!, sector);
+    return true;
+  }
+
+  /** @context interrupt */
+  redirectEnded(redirect: BioRedirect, bio: Bio): void {
+    if (bio.status !== BlkStatus.OK) this.#table?.find(redirect.sector)?.target.remapFailed?.(bio);
+    accountEnd(redirect, redirect.sectors);
+    this.#ioDone();
   }
 
   /** For the queue. @context hot. @kernel drivers/md/dm.c: dm_submit_bio */
@@ -171,35 +197,12 @@ export class DmBioMapper implements DmMapper, DmIoOwner, DmRemapOwner {
     if (opOf(bio.opf) > ReqOp.WRITE) return this.#mapWithoutData(bio, entry);
     if (bio.cryptCtx !== null) this.#keys.note(bio.cryptCtx.key!);
     const maxSectors = entry.maxSectorsAt(bio.sector);
-    if (entry.remaps && !bio.isHeld && bio.sectors <= maxSectors) return this.#remapBio(bio, entry.target);
     const io = this.#clones.tryGet(entry, bio);
     if (io === null) return false;
     const dmIo = this.#startIo(io, bio, Math.min(bio.sectors, maxSectors));
     this.#mapClone(io, dmIo, 0);
     this.#endOfPart(dmIo, bio);
     return true;
-  }
-
-  /** Sends a bio on as it is: no part of it is under way elsewhere, so its end is the end of this. */
-  #remapBio(bio: Bio, target: DmTarget): boolean {
-    const remap = this.#remaps.tryGet();
-    if (remap === null) return false;
-    const { bdev, sector } = bio;
-    remap.take(bio, target);
-    this.#inFlight.start();
-    accountStart(remap, bdev!, bio.opf);
-    target.remap!(bio);
-    this.#layer.tracepoints.blockBioRemap.emit?.(bio, bdev!, sector);
-    this.#layer.submitBioNoacct(bio);
-    return true;
-  }
-
-  /** @context interrupt */
-  remapEnded(remap: DmRemap, bio: Bio): void {
-    endAccount(remap);
-    this.#remaps.put(remap);
-    bio.resumeEndIo();
-    this.#ioDone();
   }
 
   /** @kernel drivers/md/dm.c: __process_abnormal_io */
@@ -302,7 +305,7 @@ export class DmBioMapper implements DmMapper, DmIoOwner, DmRemapOwner {
   /** @kernel drivers/md/dm.c: __dm_io_complete */
   #complete(dmIo: DmIo): void {
     const orig = dmIo.orig!;
-    endAccount(dmIo);
+    accountEnd(dmIo, dmIo.sectors);
     let status = dmIo.status;
     if (status === BlkStatus.DM_REQUEUE) {
       if (this.#noflush) return this.#rewinder.requeue(dmIo);
@@ -342,12 +345,6 @@ export class DmBioMapper implements DmMapper, DmIoOwner, DmRemapOwner {
     dmIo.orig = null;
     dmIo.first.entry.ios.put(dmIo.first);
   }
-}
-
-/** @kernel drivers/md/dm.c: dm_end_io_acct */
-function endAccount(io: DmIo | DmRemap): void {
-  accountCompletion(io, io.sectors);
-  accountDone(io);
 }
 
 /** Of one bio: a flush goes to all targets. */

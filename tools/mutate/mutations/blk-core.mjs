@@ -18,6 +18,32 @@ export const blkCore = [
     edits: [["    if (!rq.hctx.waiting.isEmpty) this.resumeWaiting(rq.hctx);\n", ""]],
   },
   {
+    id: "redirect-place-kept",
+    kind: "data",
+    what: "a submitter gets its bio back with the sector it had below",
+    file: `${src}/bio-redirect.ts`,
+    edits: [["    bio.sector = this.sector;\n", ""]],
+  },
+  {
+    id: "redirect-level-skipped",
+    kind: "lost-completion",
+    what: "of two levels that sent a bio on, only the lower hears of its end",
+    file: `${src}/bio.ts`,
+    edits: [
+      [
+        "    this.#redirect = redirect.outer;\n    redirect.restore(this);\n",
+        "    this.#redirect = redirect.outer;\n    (redirect.outer ?? redirect).restore(this);\n",
+      ],
+    ],
+  },
+  {
+    id: "redirect-unchecked",
+    kind: "data",
+    what: "a bio that is sent on is not checked against the device it goes to",
+    file: `${src}/block-layer.ts`,
+    edits: [["      if (!mayEnter(bio)) return;\n", ""]],
+  },
+  {
     id: "put-twice-accepted",
     kind: "double-end",
     what: "a bio that is put twice goes to two submitters",

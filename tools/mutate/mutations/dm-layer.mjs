@@ -74,13 +74,6 @@ export const dmLayer = [
     edits: [["    if (status !== BlkStatus.OK || bio.bytes === 0) return", "    if (bio.bytes === 0) return"]],
   },
   {
-    id: "dm-remap-kept",
-    kind: "data",
-    what: "a submitter gets its bio back with the sector it had below",
-    file: `${src}/dm-remap.ts`,
-    edits: [["    bio.sector = this.#sector;\n", ""]],
-  },
-  {
     id: "dm-striped-row",
     kind: "data",
     what: "two chunks of a stripe share their place",
