@@ -14,7 +14,7 @@ export interface ConnectionHost extends InFlightLimits {
   readonly executor: Executor;
   readonly handshakeTimeoutMs: number;
   emit(event: NbdEvent): void;
-  /** The socket is closed. */
+  /** The socket is closed, and unless it was abandoned nothing of it is with a device. */
   connectionClosed(connection: NbdConnection): void;
 }
 
@@ -27,6 +27,7 @@ export class NbdConnection implements TransmissionOwner {
   #haggling: OptionHaggling | null;
   #transmission: Transmission | null = null;
   #reason: string | null = null;
+  #abandoned = false;
 
   /** Greets the client. */
   constructor(host: ConnectionHost, socket: Socket, id: number) {
@@ -56,6 +57,13 @@ export class NbdConnection implements TransmissionOwner {
     this.#socket.destroy();
   }
 
+  /** Closes at once and waits for nothing: requests in flight end later. */
+  abandon(reason: string): void {
+    this.#abandoned = true;
+    this.close(reason);
+    if (this.#socket.closed) this.#host.connectionClosed(this);
+  }
+
   intakeEnded(reason: string, isViolation: boolean): void {
     this.#setReason(reason);
     if (isViolation) this.#host.emit({ type: "violation", connection: this.id, detail: reason });
@@ -63,6 +71,10 @@ export class NbdConnection implements TransmissionOwner {
 
   finished(): void {
     this.#socket.destroySoon();
+  }
+
+  released(): void {
+    this.#host.connectionClosed(this);
   }
 
   #onData(chunk: Uint8Array): void {
@@ -93,9 +105,9 @@ export class NbdConnection implements TransmissionOwner {
   #onClose(): void {
     this.#host.executor.cancelTimer(this.#handshakeTimer);
     this.#haggling = null;
-    this.#transmission?.kill();
     this.#host.emit({ type: "disconnect", connection: this.id, reason: this.#reason ?? "connection lost" });
-    this.#host.connectionClosed(this);
+    if (this.#transmission === null || this.#abandoned) this.#host.connectionClosed(this);
+    this.#transmission?.kill();
   }
 
   /** The first reason is the true one; the others follow from it. */

@@ -81,7 +81,7 @@ export class NbdServer implements AsyncDisposable {
     };
   }
 
-  /** Clients connected now. */
+  /** Clients connected now, and those that were cut off while the device still works on their requests. */
   get connectionCount(): number {
     return this.#connections.size;
   }
@@ -109,8 +109,9 @@ export class NbdServer implements AsyncDisposable {
   }
 
   /**
-   * Stops accepting, lets every request in flight finish and sends the replies, then closes the connections; those
-   * that take longer than the grace time are cut. Unix sockets are removed. Flushes nothing by itself. Idempotent.
+   * Stops accepting, lets every request in flight finish, also those of clients that were cut off, and sends the
+   * replies, then closes the connections; those that take longer than the grace time are cut. Unix sockets are removed.
+   * Flushes nothing by itself. Idempotent.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -121,6 +122,7 @@ export class NbdServer implements AsyncDisposable {
     return this.close();
   }
 
+  /** An abandoned connection says so twice. */
   #connectionClosed(connection: NbdConnection): void {
     this.#connections.delete(connection);
     if (this.#connections.size === 0) this.#allClosed?.();
@@ -150,7 +152,7 @@ export class NbdServer implements AsyncDisposable {
       this.#allClosed = resolve;
     });
     const grace = new Timer(() => {
-      for (const connection of this.#connections) connection.close("the server closes");
+      for (const connection of this.#connections) connection.abandon("the server closes");
     });
     this.#executor.addTimer(grace, this.#closeGraceMs);
     for (const connection of this.#connections) connection.shutDown();

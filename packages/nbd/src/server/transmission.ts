@@ -21,6 +21,8 @@ export interface TransmissionOwner {
   intakeEnded(reason: string, isViolation: boolean): void;
   /** The intake has ended and the last reply is with the socket. */
   finished(): void;
+  /** After `kill`: the last request in flight has ended, and nothing of this connection is with the device. */
+  released(): void;
 }
 
 /**
@@ -98,12 +100,15 @@ export class Transmission implements RequestOwner {
     this.#finishIfIdle();
   }
 
-  /** The connection is gone. Requests in flight end by themselves and unseen. */
+  /** The connection is gone. Requests in flight end by themselves and unseen; then the owner hears `released`. */
   kill(): void {
     this.#dead = true;
     this.#intakeEnded = true;
     this.#stalled = false;
-    this.#dropReceiving();
+    const rq = this.#receiving;
+    this.#receiving = null;
+    if (rq !== null) this.#free(rq);
+    else this.#releaseIfDead();
   }
 
   /** @context hot */
@@ -218,6 +223,7 @@ export class Transmission implements RequestOwner {
     rq.freeBuffers();
     this.#requests.put(rq);
     this.#resumeSoon();
+    this.#releaseIfDead();
   }
 
   #resumeSoon(): void {
@@ -225,11 +231,8 @@ export class Transmission implements RequestOwner {
     if (this.#stalled || this.#intakeEnded || this.#refusing) this.exported.layer.executor.queueWork(this.#work);
   }
 
-  #dropReceiving(): void {
-    const rq = this.#receiving;
-    if (rq === null) return;
-    this.#receiving = null;
-    this.#free(rq);
+  #releaseIfDead(): void {
+    if (this.#dead && this.inFlight === 0) this.#owner.released();
   }
 
   #finishIfIdle(): void {

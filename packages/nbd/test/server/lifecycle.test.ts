@@ -8,7 +8,7 @@ import { BlkError, BlockLayer, HostExecutor, Volume } from "@inlinecrypt/blk-cor
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type NbdExport, NbdServer } from "../../src/index.js";
 import { ArrayDisk } from "../support/array-disk.js";
-import { Fixture, pattern, settle, stopFixturesAfterEach } from "../support/fixture.js";
+import { Fixture, type FixtureOptions, pattern, settle, stopFixturesAfterEach } from "../support/fixture.js";
 import { hex, RawClient, replyHex, requestHex, toHex } from "../support/raw-client.js";
 
 stopFixturesAfterEach();
@@ -57,6 +57,52 @@ describe("close", () => {
     fixture.executor.advance(1);
     await closed;
     expect((await client.readToEnd()).length).toBe(0);
+  });
+});
+
+describe("requests of a client that has gone", () => {
+  /** A server with one request with the device, whose client was cut off and will read no reply. */
+  async function abandoned(options: FixtureOptions = {}): Promise<Fixture> {
+    const fixture = await Fixture.start({ disk: { manual: true }, ...options });
+    const client = await RawClient.transmission(await fixture.server.listen({ host: "127.0.0.1", port: 0 }));
+    client.send(requestHex({ type: READ, bytes: 512 }));
+    await fixture.until(() => fixture.disk.held.length === 1);
+    client.socket.resetAndDestroy();
+    await fixture.event("disconnect");
+    return fixture;
+  }
+
+  it("are finished before the server is closed: keys and devices go next", async () => {
+    const fixture = await abandoned();
+    let closed = false;
+    const closing = fixture.server.close().then(() => {
+      closed = true;
+    });
+    await settle();
+    expect(closed).toBe(false);
+    fixture.disk.releaseAll();
+    await closing;
+    expect(fixture.server.inFlightBytes).toBe(0);
+  });
+
+  it("keep a closing server no longer than its grace time", async () => {
+    const fixture = await abandoned({ closeGraceMs: 100 });
+    const closing = fixture.server.close();
+    await settle();
+    fixture.executor.advance(100);
+    await closing;
+    expect(fixture.server.connectionCount).toBe(0);
+  });
+
+  it("count as their connection until they end, so that coming and going takes no more memory", async () => {
+    const fixture = await abandoned({ maxConnections: 1 });
+    expect(fixture.server.connectionCount).toBe(1);
+    expect((await new RawClient(fixture.address).readToEnd()).length).toBe(0);
+    await fixture.event("refused");
+    fixture.disk.manual = false;
+    fixture.disk.releaseAll();
+    await fixture.until(() => fixture.server.connectionCount === 0);
+    expect((await (await fixture.raw()).request({ type: FLUSH })).error).toBe(0);
   });
 });
 
