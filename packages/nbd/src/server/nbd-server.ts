@@ -45,6 +45,13 @@ export interface NbdServerOptions {
   onEvent?: (event: NbdEvent) => void;
 }
 
+/** One address of a server. */
+interface Listener {
+  readonly server: Server;
+  /** Settles when it listens, or cannot. */
+  readonly listening: Promise<NbdAddress>;
+}
+
 /**
  * Serves volumes to NBD clients: fixed newstyle handshake, simple replies, any alignment.
  */
@@ -55,7 +62,7 @@ export class NbdServer implements AsyncDisposable {
   readonly #maxConnections: number;
   readonly #closeGraceMs: number;
   readonly #onEvent: (event: NbdEvent) => void;
-  readonly #listeners: Server[] = [];
+  readonly #listeners: Listener[] = [];
   readonly #connections = new Set<NbdConnection>();
   #connectionCount = 0;
   #closing: Promise<void> | null = null;
@@ -96,15 +103,17 @@ export class NbdServer implements AsyncDisposable {
    * listener is replaced.
    *
    * @throws BlkError EBUSY when the address is taken, ENOENT, EPERM, EINVAL for one that cannot be; ESHUTDOWN after
-   *   `close`.
+   *   `close`, also when that comes before this is done.
    */
   async listen(address: NbdAddress): Promise<NbdAddress> {
-    if (this.#closing !== null) throw new BlkError("ESHUTDOWN", "nbd_listen", "the server is closed");
-    const listener = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket));
+    this.#expectOpen();
+    const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket));
+    const listening = listenOn(server, address);
     // Known before it listens, so that a `close` in between closes it too.
-    this.#listeners.push(listener);
-    const bound = await listenOn(listener, address);
-    listener.on("error", (error) => this.#onEvent({ type: "accept-failed", detail: error.message }));
+    this.#listeners.push({ server, listening });
+    const bound = await listening;
+    server.on("error", (error) => this.#onEvent({ type: "accept-failed", detail: error.message }));
+    this.#expectOpen();
     return bound;
   }
 
@@ -120,6 +129,10 @@ export class NbdServer implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #expectOpen(): void {
+    if (this.#closing !== null) throw new BlkError("ESHUTDOWN", "nbd_listen", "the server is closed");
   }
 
   /** An abandoned connection says so twice. */
@@ -141,7 +154,7 @@ export class NbdServer implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    const listenersClosed = this.#listeners.map((listener) => new Promise((resolve) => listener.close(resolve)));
+    const listenersClosed = this.#listeners.map(closeListener);
     await this.#closeConnections();
     await Promise.all(listenersClosed);
   }
@@ -159,6 +172,12 @@ export class NbdServer implements AsyncDisposable {
     await allClosed;
     this.#executor.cancelTimer(grace);
   }
+}
+
+/** Once it listens or has failed to: Node closes no server that is about to listen. */
+async function closeListener({ server, listening }: Listener): Promise<void> {
+  await listening.catch(() => {});
+  await new Promise((resolve) => server.close(resolve));
 }
 
 function checkLimits(options: NbdServerOptions): void {

@@ -203,6 +203,19 @@ describe("listen", () => {
     await client.destroy();
   });
 
+  it("comes to nothing when the server closes meanwhile", async () => {
+    const path = join(folder, "stale.sock");
+    await leaveStaleSocket(path);
+    const server = newServer();
+    const listening = [server.listen({ host: "127.0.0.1", port: 0 }), server.listen({ unix: path })];
+    const outcomes = Promise.allSettled(listening);
+    await server.close();
+    for (const outcome of await outcomes) {
+      expect(outcome).toMatchObject({ status: "rejected", reason: { code: "ESHUTDOWN" } });
+    }
+    await expect(stat(path)).rejects.toThrow("ENOENT");
+  });
+
   it("says what is wrong with an address", async () => {
     const taken = await newServer().listen({ host: "127.0.0.1", port: 0 });
     await expect(newServer().listen(taken)).rejects.toMatchObject({
