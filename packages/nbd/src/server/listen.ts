@@ -1,5 +1,6 @@
-import { lstat, unlink } from "node:fs/promises";
+import { lstat, stat, unlink } from "node:fs/promises";
 import { connect, type ListenOptions, type Server } from "node:net";
+import { dirname } from "node:path";
 import { BlkError, type ErrnoCode } from "@inlinecrypt/blk-core";
 import type { NbdAddress } from "../protocol/uri.js";
 
@@ -33,6 +34,7 @@ async function listenOnPath(server: Server, path: string): Promise<void> {
   try {
     await tryListen(server, { path });
   } catch (error) {
+    if (errorCode(error) === "EACCES") await expectFolder(path, error);
     if (errorCode(error) !== "EADDRINUSE") throw listenError(path, error);
     await removeStaleSocket(path);
     await tryListen(server, { path }).catch((again: unknown) => {
@@ -49,6 +51,13 @@ function tryListen(server: Server, options: ListenOptions): Promise<void> {
       resolve();
     });
   });
+}
+
+/** Node says EACCES of a folder that does not exist, too. */
+async function expectFolder(path: string, cause: unknown): Promise<void> {
+  const code = await stat(dirname(path)).then(() => "", errorCode);
+  if (code !== "ENOENT") return;
+  throw new BlkError("ENOENT", "nbd_listen", `cannot listen on ${path}: its folder does not exist`, { cause });
 }
 
 /** Removes a socket file without a listener; throws EBUSY for anything else. */
