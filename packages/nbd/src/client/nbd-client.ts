@@ -73,14 +73,23 @@ export class NbdClient implements AsyncDisposable {
   /**
    * Connects and chooses an export.
    *
-   * @throws BlkError ENOENT for an unknown export, ENOLINK when there is no server, EBADMSG when it speaks no NBD.
+   * @throws BlkError ENOENT for an unknown export, ENOLINK when there is no server, EBADMSG when it speaks no NBD,
+   *   EINVAL when no request may be in flight.
    */
   static async connect(address: NbdAddress, options: NbdClientOptions): Promise<NbdClient> {
+    const { exportName, maxInFlight = 64 } = options;
+    if (!Number.isSafeInteger(maxInFlight) || maxInFlight < 1) {
+      throw new BlkError(
+        "EINVAL",
+        "nbd_connect",
+        `maxInFlight is ${maxInFlight}, expected a whole number of 1 or more`,
+      );
+    }
     const reader = new SocketReader(address, options.signal);
     try {
       await greet(reader);
-      const info = await go(reader, options.exportName);
-      return new NbdClient(reader, nbdUri(address, options.exportName), info, options.maxInFlight ?? 64);
+      const info = await go(reader, exportName);
+      return new NbdClient(reader, nbdUri(address, exportName), info, maxInFlight);
     } catch (error) {
       reader.destroy();
       throw error;

@@ -68,7 +68,7 @@ export class NbdServer implements AsyncDisposable {
   #closing: Promise<void> | null = null;
   #allClosed: (() => void) | null = null;
 
-  /** @throws BlkError EINVAL without exports, for two of one name, or for a limit below 1. */
+  /** @throws BlkError EINVAL without exports, for two of one name, for a limit below 1, or a negative time. */
   constructor(options: NbdServerOptions) {
     checkLimits(options);
     const exports = serveExports(options.exports);
@@ -186,6 +186,10 @@ function checkLimits(options: NbdServerOptions): void {
     if (!Number.isSafeInteger(limit) || limit < 1) {
       throw new BlkError("EINVAL", "nbd_server", `${name} is ${limit}, expected a whole number of 1 or more`);
     }
+  }
+  for (const name of ["handshakeTimeoutMs", "closeGraceMs"] as const) {
+    const delayMs = options[name] ?? 0;
+    if (!(delayMs >= 0)) throw new BlkError("EINVAL", "nbd_server", `${name} is ${delayMs}, expected 0 or more`);
   }
 }
 

@@ -247,6 +247,15 @@ describe("NbdClient with another server", () => {
     await client.close();
   });
 
+  it.each([0, 1.5, Number.NaN])("refuses to have %d requests in flight, before it connects", async (maxInFlight) => {
+    const connecting = NbdClient.connect({ unix: "/nowhere/nbd.sock" }, { exportName: "", maxInFlight });
+    await expect(connecting).rejects.toMatchObject({
+      name: "BlkError",
+      code: "EINVAL",
+      message: expect.stringContaining(`maxInFlight is ${maxInFlight}`),
+    });
+  });
+
   it("says who is not there", async () => {
     await expect(NbdClient.connect({ unix: "/nowhere/nbd.sock" }, { exportName: "" })).rejects.toMatchObject({
       code: "ENOLINK",

@@ -242,6 +242,9 @@ describe("listen", () => {
     expect(() => new NbdServer({ exports: [someExport("a"), someExport("a")] })).toThrow('two exports are named "a"');
     expect(() => new NbdServer({ exports: [someExport("a\0b")] })).toThrow("without NUL");
     expect(() => new NbdServer({ exports: [someExport("a")], maxInFlight: 0 })).toThrow("maxInFlight is 0");
+    expect(() => new NbdServer({ exports: [someExport("a")], closeGraceMs: -1 })).toThrow("closeGraceMs is -1");
+    const notANumber = { handshakeTimeoutMs: Number.NaN };
+    expect(() => new NbdServer({ exports: [someExport("a")], ...notANumber })).toThrow("handshakeTimeoutMs is NaN");
     expect(() => new NbdServer({ exports: [someExport("ä".repeat(2049))] })).toThrow("4096 bytes");
   });
 });
