@@ -116,7 +116,7 @@ describe("what is wrong in a stack file is told with line, column and what was e
     [
       "a table that is no list",
       `${top}  d: { driver: dm, table: "0 8 zero" }`,
-      ['3:27 devices.d.table: expected a list of table lines, found "0 8 zero"'],
+      ["3:27 devices.d.table: expected a list of table lines, found text"],
     ],
     [
       "neither file nor device",
@@ -273,6 +273,35 @@ it("tells of the first ten problems of a file that is none, and how many more th
     "README.md:10:1: expected a key",
     "README.md: and 2 more problems",
   ]);
+});
+
+describe("a stack file with a key in the wrong place is refused without the key", () => {
+  const hex = "00112233445566778899aabbccddeeff".repeat(4);
+  const top = "version: 1\ndevices: { d: { driver: ram, size: 1M } }\n";
+
+  it.each([
+    ["instead of the file", hex],
+    ["that YAML takes for a number", "1234567890".repeat(12)],
+    ["instead of its file's name", `${top}keys: { k: ${hex} }`],
+    ["instead of keys", `${top}keys: ${hex}`],
+    ["in a table that is no list", `version: 1\ndevices: { d: { driver: dm, table: "0 8 crypt aes ${hex} 0 e 0" } }`],
+    ["instead of its name", `${top}keys: { k: { file: f } }\nvolumes: { v: { device: d, key: ${hex} } }`],
+  ])("%s", (_, text) => {
+    const problems = problemsOf(text);
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).not.toMatch(/00112233|12345678/);
+  });
+
+  it("in raw bytes", async () => {
+    using scratch = new Scratch();
+    const path = scratch.write(
+      "k.key",
+      Uint8Array.from({ length: 64 }, (_, at) => at * 3),
+    );
+    await expect(loadStackFile(path)).rejects.toThrow(
+      new UsageError(`${path}: expected a stack file, which is text in UTF-8; this is not`),
+    );
+  });
 });
 
 describe("a stack file that cannot be read", () => {

@@ -9,7 +9,7 @@ const FILE_BYTES_MAX = 2 ** 20;
 /**
  * Reads and checks a stack file. Relative paths in it start at its folder.
  *
- * @throws StackFileError with every problem found
+ * @throws StackFileError with every problem found; UsageError for a file that is no text, or too large
  * @throws RequestError when the file cannot be read
  */
 export async function loadStackFile(path: string): Promise<StackDefinition> {
@@ -23,10 +23,19 @@ async function readStackText(path: string): Promise<string> {
   try {
     const { size } = await stat(path);
     if (size > FILE_BYTES_MAX) throw new UsageError(`${path}: ${size} bytes are too many for a stack file`);
-    return await readFile(path, "utf8");
+    return decode(await readFile(path), path);
   } catch (error) {
     if (error instanceof UsageError) throw error;
     throw explainSystemError(`cannot read stack file ${path}`, error);
+  }
+}
+
+/** Who gives a raw key or an image in the place of a stack file must not see it in a message. */
+function decode(bytes: Uint8Array, path: string): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new UsageError(`${path}: expected a stack file, which is text in UTF-8; this is not`);
   }
 }
 

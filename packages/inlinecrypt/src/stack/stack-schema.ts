@@ -23,6 +23,7 @@ export type StackParseResult =
   | { readonly definition: StackDefinition; readonly problems: null }
   | { readonly definition: null; readonly problems: readonly StackProblem[] };
 
+const MAX_NAME_CHARACTERS = 64;
 const DRIVERS = "loop, ram, ufs or dm";
 
 const fileSchema = z.string(expecting("the path of a file")).min(1, "expected the path of a file");
@@ -53,8 +54,7 @@ const ufsSchema = object("a device", {
   size: written(parseDiskBytes, "a size such as 256MiB").optional(),
   backing: fileSchema.optional(),
   keyslots: written(parseKeyslots, "a number of keyslots from 1 to 32").optional(),
-  dataUnitSizes: z
-    .array(written(parseDataUnitBytes, "a power of two from 512 to 65536"), expecting("a list of sizes"))
+  dataUnitSizes: list("a list of sizes", written(parseDataUnitBytes, "a power of two from 512 to 65536"))
     .min(1, "expected at least one size")
     .optional(),
   readOnly: flagSchema.optional(),
@@ -64,9 +64,10 @@ const ufsSchema = object("a device", {
 
 const dmSchema = object("a device", {
   driver: z.literal("dm"),
-  table: z
-    .array(z.string(expecting('a line such as "0 2048 linear disk 0"')), expecting("a list of table lines"))
-    .min(1, "expected at least one line"),
+  table: list("a list of table lines", z.string(expecting('a line such as "0 2048 linear disk 0"'))).min(
+    1,
+    "expected at least one line",
+  ),
   readOnly: flagSchema.optional(),
 });
 
@@ -79,7 +80,11 @@ const keySchema = object("a key", {
 
 const volumeSchema = object("a volume", {
   device: z.string(expecting("the name of a device")),
-  key: z.string(expecting("the name of a key")).optional(),
+  // One that is longer is no name, and may be the key itself, which no message shows.
+  key: z
+    .string(expecting("the name of a key"))
+    .max(MAX_NAME_CHARACTERS, `expected the name of a key, at most ${MAX_NAME_CHARACTERS} characters`)
+    .optional(),
   firstDun: written(parseDun, "a number from 0, decimal or with 0x").optional(),
 });
 
@@ -102,7 +107,7 @@ const stackSchema: z.ZodType<StackDefinition, unknown> = object("a stack", {
   ),
   keys: named("keys", keySchema).optional(),
   volumes: named("volumes", volumeSchema).optional(),
-  exports: z.array(exportSchema, expecting("a list of exports")).optional(),
+  exports: list("a list of exports", exportSchema).optional(),
 });
 
 /** Checks the shape of a stack and turns sizes, numbers and addresses into what they mean. References stay unchecked. */
@@ -126,7 +131,7 @@ function object<Shape extends z.ZodRawShape>(what: string, shape: Shape) {
   return z.strictObject(shape, {
     error: (issue) => {
       if (issue.code === "unrecognized_keys") return `unknown key; ${what} has ${keys}`;
-      return `expected ${what} with the keys ${keys}${found(issue.input)}`;
+      return `expected ${what} with the keys ${keys}${foundKind(issue.input)}`;
     },
   });
 }
@@ -137,7 +142,7 @@ function named<Value extends z.ZodType>(what: string, schema: Value) {
     error: (issue) =>
       issue.code === "invalid_key"
         ? "a name is up to 64 letters, digits, dots, dashes and underscores, and starts with a letter or digit"
-        : `expected ${what} by name${found(issue.input)}`,
+        : `expected ${what} by name${foundKind(issue.input)}`,
   });
 }
 
@@ -165,10 +170,22 @@ function deviceMessage(issue: z.core.$ZodRawIssue): string {
   return `expected a device with a driver: ${DRIVERS}`;
 }
 
+/** A list of `schema`. */
+function list<Value extends z.ZodType>(what: string, schema: Value) {
+  return z.array(schema, { error: (issue) => `expected ${what}${foundKind(issue.input)}` });
+}
+
 function found(input: unknown): string {
+  if (typeof input === "string") return `, found ${JSON.stringify(input.slice(0, 80))}`;
+  if (typeof input === "object" || input === undefined) return foundKind(input);
+  return `, found ${String(input)}`;
+}
+
+/** Says no more than the kind, because text in the place of a mapping or a list may be a key. */
+function foundKind(input: unknown): string {
   if (input === undefined) return "; it is missing";
   if (input === null) return ", found nothing";
   if (Array.isArray(input)) return ", found a list";
   if (typeof input === "object") return ", found a mapping";
-  return `, found ${typeof input === "string" ? JSON.stringify(input.slice(0, 80)) : String(input)}`;
+  return `, found ${typeof input === "string" ? "text" : `a ${typeof input}`}`;
 }
