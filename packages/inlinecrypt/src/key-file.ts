@@ -1,6 +1,6 @@
-import { type FileHandle, open } from "node:fs/promises";
 import type { CryptoMode } from "@inlinecrypt/blk-crypto-profile";
-import { explainSystemError, RequestError } from "./failure.js";
+import { RequestError } from "./failure.js";
+import { readAtMost } from "./read-at-most.js";
 
 /** A key as read; the caller wipes `bytes`. */
 export interface KeyFileContent {
@@ -24,31 +24,12 @@ const ALL_MODE_BITS = 0o7777;
 export async function readKeyFile(path: string, mode: CryptoMode): Promise<KeyFileContent> {
   const content = Buffer.alloc(FILE_BYTES_MAX + 1);
   try {
-    const { bytesRead, permissions } = await readAtMost(path, content);
+    const { bytesRead, mode: fileMode } = await readAtMost(path, content, `key file ${path}`);
     const found = content.subarray(0, bytesRead);
     const bytes = hexDigits(found) === null ? rawKey(path, mode, found) : hexKey(path, mode, found);
-    return { bytes, warning: warnOfAccess(path, permissions) };
+    return { bytes, warning: warnOfAccess(path, fileMode & ALL_MODE_BITS) };
   } finally {
     content.fill(0);
-  }
-}
-
-async function readAtMost(path: string, into: Buffer): Promise<{ bytesRead: number; permissions: number }> {
-  let file: FileHandle | undefined;
-  try {
-    file = await open(path, "r");
-    const { mode } = await file.stat();
-    let bytesRead = 0;
-    while (bytesRead < into.length) {
-      const read = await file.read(into, bytesRead, into.length - bytesRead, null);
-      if (read.bytesRead === 0) break;
-      bytesRead += read.bytesRead;
-    }
-    return { bytesRead, permissions: mode & ALL_MODE_BITS };
-  } catch (error) {
-    throw explainSystemError(`cannot read key file ${path}`, error);
-  } finally {
-    await file?.close();
   }
 }
 

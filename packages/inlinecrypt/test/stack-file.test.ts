@@ -314,9 +314,13 @@ describe("a stack file that cannot be read", () => {
     await expect(loadStackFile(scratch.folder)).rejects.toThrow("it is a folder (EISDIR)");
   });
 
-  it("is refused before it is read when it is a disk image", async () => {
+  it("is refused when it is a disk image", async () => {
     using scratch = new Scratch();
     const path = scratch.write("disk.img", new Uint8Array(2 ** 20 + 1));
-    await expect(loadStackFile(path)).rejects.toThrow(`${path}: 1048577 bytes are too many for a stack file`);
+    await expect(loadStackFile(path)).rejects.toThrow(`${path} has over 1048576 bytes, too many for a stack file`);
+  });
+
+  it.skipIf(process.platform === "win32")("is refused when it has no end", async () => {
+    await expect(loadStackFile("/dev/zero")).rejects.toThrow("/dev/zero has over 1048576 bytes");
   });
 });

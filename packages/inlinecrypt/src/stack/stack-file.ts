@@ -1,6 +1,6 @@
-import { readFile, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { explainSystemError, UsageError } from "../failure.js";
+import { UsageError } from "../failure.js";
+import { readAtMost } from "../read-at-most.js";
 import type { DeviceDefinition, ExportDefinition, StackDefinition } from "./stack-definition.js";
 
 /** More than any stack anyone writes. */
@@ -20,14 +20,12 @@ export async function loadStackFile(path: string): Promise<StackDefinition> {
 }
 
 async function readStackText(path: string): Promise<string> {
-  try {
-    const { size } = await stat(path);
-    if (size > FILE_BYTES_MAX) throw new UsageError(`${path}: ${size} bytes are too many for a stack file`);
-    return decode(await readFile(path), path);
-  } catch (error) {
-    if (error instanceof UsageError) throw error;
-    throw explainSystemError(`cannot read stack file ${path}`, error);
+  const content = new Uint8Array(FILE_BYTES_MAX + 1);
+  const { bytesRead } = await readAtMost(path, content, `stack file ${path}`);
+  if (bytesRead > FILE_BYTES_MAX) {
+    throw new UsageError(`${path} has over ${FILE_BYTES_MAX} bytes, too many for a stack file`);
   }
+  return decode(content.subarray(0, bytesRead), path);
 }
 
 /** Who gives a raw key or an image in the place of a stack file must not see it in a message. */
