@@ -245,6 +245,12 @@ describe("what is wrong in a stack file is told with line, column and what was e
       ['6:23 exports[1].nbd: device "d" is exported on unix:s already; all exports of a device share an address'],
     ],
     ["one name for two devices", "devices: {}", ["3:1 Map keys must be unique"]],
+    ["an alias of nothing", "keys: *k", ["3:7 Unresolved alias (the anchor must be set before the alias): k"]],
+    [
+      "aliases that multiply",
+      `a: &a [1, 1]\nb: &b [${"*a, ".repeat(20)}]\nc: [${"*b, ".repeat(20)}]`,
+      ["1:1 Excessive alias count indicates a resource exhaustion attack"],
+    ],
     ["no YAML", "keys: [", ["3:8 Flow sequence in block collection must be sufficiently indented and end with a ]"]],
   ])("%s", (_, rest, problems) => expect(problemsOf(stack(rest))).toEqual(problems));
 

@@ -1,4 +1,4 @@
-import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
+import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, visit } from "yaml";
 import type { StackDefinition } from "./stack-definition.js";
 import { StackFileError, type StackFileProblem } from "./stack-file-error.js";
 import { findReferenceProblems } from "./stack-references.js";
@@ -14,7 +14,7 @@ export function parseStackText(text: string, path: string): StackDefinition {
       document.errors.map((error) => problemAt(lines, error.pos[0], error.message)),
     );
   }
-  const { definition, problems } = parseStack(document.toJS({ maxAliasCount: 100 }));
+  const { definition, problems } = parseStack(toValue(document, lines, path));
   const found = problems ?? findReferenceProblems(definition);
   if (found.length > 0)
     throw new StackFileError(
@@ -22,6 +22,31 @@ export function parseStackText(text: string, path: string): StackDefinition {
       found.map((problem) => locate(document, lines, problem)),
     );
   return definition!;
+}
+
+/** Aliases are followed only here: an alias of nothing, and too many of them, are found now. */
+function toValue(document: Document, lines: LineCounter, path: string): unknown {
+  try {
+    return document.toJS({ maxAliasCount: 100 });
+  } catch (error) {
+    if (!(error instanceof ReferenceError)) throw error;
+    throw new StackFileError(path, [problemAt(lines, offsetOfUnresolvedAlias(document), error.message)]);
+  }
+}
+
+/** Where the first alias without an anchor before it starts; 0 without one. */
+function offsetOfUnresolvedAlias(document: Document): number {
+  const anchors = new Set<string>();
+  let offset = 0;
+  visit(document, {
+    Value: (_, { anchor }) => void (anchor !== undefined && anchors.add(anchor)),
+    Alias: (_, alias) => {
+      if (anchors.has(alias.source)) return undefined;
+      offset = startOf(alias) ?? 0;
+      return visit.BREAK;
+    },
+  });
+  return offset;
 }
 
 function locate(document: Document, lines: LineCounter, { path, message, atKey }: StackProblem): StackFileProblem {
