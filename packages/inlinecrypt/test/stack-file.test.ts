@@ -164,7 +164,14 @@ describe("what is wrong in a stack file is told with line, column and what was e
       "a bad name",
       `${top}  a b: { driver: ram, size: 1M }`,
       [
-        "3:3 devices.a b: a name is up to 64 letters, digits, dots, dashes and underscores, and starts with a letter or digit",
+        "3:3 devices.a b: a name is up to 64 letters, digits, dots, dashes and underscores, starts with a letter or digit, and is no whole number",
+      ],
+    ],
+    [
+      "a number for a name, which would come before the devices above it",
+      `${top}  disk: { driver: ram, size: 1M }\n  "1": { driver: loop, device: disk }`,
+      [
+        "4:3 devices.1: a name is up to 64 letters, digits, dots, dashes and underscores, starts with a letter or digit, and is no whole number",
       ],
     ],
     [

@@ -136,12 +136,13 @@ function object<Shape extends z.ZodRawShape>(what: string, shape: Shape) {
   });
 }
 
-/** A mapping from names to `schema`. */
+/** A mapping from names to `schema`, in the file's order: JavaScript puts names that are whole numbers before all others. */
 function named<Value extends z.ZodType>(what: string, schema: Value) {
-  return z.record(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/), schema, {
+  return z.record(z.string().regex(/^(?!\d+$)[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/), schema, {
     error: (issue) =>
       issue.code === "invalid_key"
-        ? "a name is up to 64 letters, digits, dots, dashes and underscores, and starts with a letter or digit"
+        ? "a name is up to 64 letters, digits, dots, dashes and underscores, starts with a letter or digit, " +
+          "and is no whole number"
         : `expected ${what} by name${foundKind(issue.input)}`,
   });
 }
