@@ -26,7 +26,7 @@ export class DelayedBios {
     else cmd.start(this.#executor, bio, this.#delayMs);
   }
 
-  /** Resolves when all bios have ended; for a device that takes no more. */
+  /** Resolves when all bios have ended; for a device that takes no more, once. */
   async drained(): Promise<void> {
     if (this.#busy === 0) return;
     await new Promise<void>((resolve) => {

@@ -76,6 +76,7 @@ export class NullDisk implements AsyncDisposable {
   readonly #delayMs: number | null;
   readonly #delayedBios: DelayedBios | null;
   readonly #segments = new BioSegments();
+  #closed: Promise<void> | null = null;
 
   /** @throws BlkError EINVAL when an option is out of range. */
   constructor(layer: BlockLayer, options: NullDiskOptions) {
@@ -96,9 +97,9 @@ export class NullDisk implements AsyncDisposable {
   }
 
   /** Refuses new I/O and waits for what was accepted. Idempotent. */
-  async close(): Promise<void> {
-    await this.disk.close();
-    await this.#delayedBios?.drained();
+  close(): Promise<void> {
+    this.#closed ??= this.disk.close().then(() => this.#delayedBios?.drained());
+    return this.#closed;
   }
 
   [Symbol.asyncDispose](): Promise<void> {

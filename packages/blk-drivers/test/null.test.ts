@@ -86,6 +86,16 @@ describe.each(MODES)("NullDisk $mode $completion", (options) => {
     expect(rig.ended).toEqual([BlkStatus.OK, BlkStatus.IOERR]);
     await rig.disk.close();
   });
+
+  it("may be closed by two at a time", async () => {
+    const rig = newRig(options);
+    rig.layer.submitBio(newBio(rig, ReqOp.WRITE, 0, new Uint8Array(512)));
+    const closing = [rig.disk.close(), rig.disk.close()];
+    for (let turn = 0; turn < 10; turn++) await null;
+    rig.executor.runUntilIdle();
+    await Promise.all(closing);
+    expect(rig.ended).toEqual([BlkStatus.OK]);
+  });
 });
 
 describe("NullDisk", () => {
