@@ -12,6 +12,7 @@ import {
 import { optionErrorToErrno } from "../protocol/errors.js";
 import { encodeInfoRequest, encodeOption, isValidString } from "../protocol/option.js";
 import {
+  areBlockSizesValid,
   decodeGreeting,
   decodeInfo,
   decodeOptionReplyHeader,
@@ -61,6 +62,10 @@ export async function go(reader: SocketReader, exportName: string): Promise<NbdE
     if (replyType !== NbdRep.INFO || !decodeInfo(data, info)) throw badMessage("a malformed reply to GO");
   });
   if (info.exportBytes < 0) throw badMessage("the server did not tell the size of the export");
+  const { minimum, preferred, maximum } = info.blockSizes;
+  if (!areBlockSizesValid(info.blockSizes, info.exportBytes)) {
+    throw badMessage(`the server's block sizes ${minimum}, ${preferred}, ${maximum} are not as the protocol has them`);
+  }
   return info;
 }
 

@@ -50,10 +50,25 @@ export function decodeInfo(data: Uint8Array, info: NbdExportInfo): boolean {
     case NbdInfo.BLOCK_SIZE:
       if (data.length !== 14) return false;
       info.blockSizes = { minimum: readU32(data, 2), preferred: readU32(data, 6), maximum: readU32(data, 10) };
-      return info.blockSizes.minimum > 0 && info.blockSizes.maximum > 0;
+      return true;
     default:
       return true;
   }
+}
+
+/** In the place of a maximum: there is none. */
+const NO_MAXIMUM = 0xffff_ffff;
+
+/** Whether block sizes are such as the protocol allows for an export of this size. */
+export function areBlockSizesValid({ minimum, preferred, maximum }: NbdBlockSizes, exportBytes: number): boolean {
+  if (!isPowerOfTwo(minimum) || minimum > 65536) return false;
+  if (!isPowerOfTwo(preferred) || preferred < Math.max(512, minimum)) return false;
+  if (maximum < Math.min(preferred, exportBytes)) return false;
+  return maximum === NO_MAXIMUM || (maximum > 0 && maximum % minimum === 0);
+}
+
+function isPowerOfTwo(value: number): boolean {
+  return value > 0 && Number.isInteger(Math.log2(value));
 }
 
 /** An export as a server lists it. */

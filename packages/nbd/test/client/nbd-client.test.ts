@@ -230,6 +230,33 @@ describe("NbdClient with another server", () => {
     await expect(connecting).rejects.toMatchObject({ name: "BlkError", code });
   });
 
+  it.each([
+    ["a maximum of one byte: each would be a request", [1, 4096, 1]],
+    ["a minimum that is no power of two", [3, 4096, 4098]],
+    ["a minimum above 64 KiB", [131072, 131072, 131072]],
+    ["a preferred size below the minimum", [4096, 512, 65536]],
+    ["a preferred size that is no power of two", [1, 5000, 65536]],
+    ["a maximum that is no multiple of the minimum", [512, 512, 65537]],
+  ])("rejects %s", async (_what, sizes) => {
+    const sizesHex = sizes.map((size) => size.toString(16).padStart(8, "0")).join("");
+    const reply = `${EXPORT_INFO}${GO_REPLY} 00000003 0000000e 0003 ${sizesHex}${GO_REPLY} 00000001 00000000`;
+    const connecting = NbdClient.connect(await scripted(GREETING, reply), { exportName: "" });
+    await expect(connecting).rejects.toMatchObject({
+      code: "EBADMSG",
+      message: expect.stringContaining(`block sizes ${sizes.join(", ")}`),
+    });
+  });
+
+  it("takes a maximum without a bound, and that of a small export", async () => {
+    for (const maximum of ["ffffffff", "00001000"]) {
+      const sizes = `${GO_REPLY} 00000003 0000000e 0003 00000200 00010000 ${maximum}`;
+      const address = await scripted(GREETING, `${EXPORT_INFO}${sizes}${GO_REPLY} 00000001 00000000`);
+      const client = await NbdClient.connect(address, { exportName: "" });
+      expect(client.blockSizes.preferred).toBe(65536);
+      client.destroy();
+    }
+  });
+
   function timeout(): { signal: AbortSignal } {
     const controller = new AbortController();
     setImmediate(() => controller.abort());
