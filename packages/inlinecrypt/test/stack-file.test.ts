@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 import { RequestError, UsageError } from "../src/failure.js";
 import { loadStackFile } from "../src/stack/stack-file.js";
@@ -260,6 +261,15 @@ describe("what is wrong in a stack file is told with line, column and what was e
     ],
     ["no YAML", "keys: [", ["3:8 Flow sequence in block collection must be sufficiently indented and end with a ]"]],
   ])("%s", (_, rest, problems) => expect(problemsOf(stack(rest))).toEqual(problems));
+
+  it("one name twice on a socket that is spelled in two ways", () => {
+    const two = (second: string) =>
+      stack(`volumes: { v: { device: d } }\nexports:\n  - { volume: v, nbd: unix:s }\n  - ${second}`);
+    const taken = 'has an export named "v" already, exports[0]; give this one another name';
+    expect(problemsOf(two("{ volume: v, nbd: unix:./s }"))).toEqual([`6:5 exports[1]: unix:./s ${taken}`]);
+    expect(problemsOf(two(`{ volume: v, nbd: "unix:${resolve("s")}" }`))).toHaveLength(1);
+    expect(problemsOf(two("{ volume: v, nbd: unix:./s, name: w }"))).toEqual([]);
+  });
 
   it("all at once, in order of lines", () => {
     const problems = problemsOf("foo: 1\nversion: 3\ndevices: 4");

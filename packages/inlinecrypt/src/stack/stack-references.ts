@@ -1,10 +1,15 @@
+import { resolve } from "node:path";
 import { formatListenAddress } from "../values.js";
 import { type ExportDefinition, exportName, type StackDefinition } from "./stack-definition.js";
 import type { StackProblem } from "./stack-schema.js";
 
-/** What is wrong between the parts of a stack: names that lead nowhere, two exports under one name. */
-export function findReferenceProblems(definition: StackDefinition): StackProblem[] {
-  return [...deviceProblems(definition), ...volumeProblems(definition), ...exportProblems(definition)];
+/**
+ * What is wrong between the parts of a stack: names that lead nowhere, two exports under one name.
+ *
+ * @param folder - where relative paths start
+ */
+export function findReferenceProblems(definition: StackDefinition, folder: string): StackProblem[] {
+  return [...deviceProblems(definition), ...volumeProblems(definition), ...exportProblems(definition, folder)];
 }
 
 /** Bottom-up: a device stands on those before it. Tables name theirs too, and are checked when they are loaded. */
@@ -30,42 +35,51 @@ function volumeProblems({ volumes = {}, devices, keys = {} }: StackDefinition): 
   });
 }
 
-function exportProblems(definition: StackDefinition): StackProblem[] {
+function exportProblems(definition: StackDefinition, folder: string): StackProblem[] {
   const { exports = [], volumes = {} } = definition;
+  // One socket may be spelled in several ways.
+  const addresses = exports.map(({ nbd }) =>
+    formatListenAddress("unix" in nbd ? { unix: resolve(folder, nbd.unix) } : nbd),
+  );
   return exports.flatMap((each, index) => {
-    const before = exports.slice(0, index);
     const problems = [
       dangling(["exports", index, "volume"], "volume", each.volume, volumes),
-      takenName(each, index, before),
-      dividedDevice(each, index, before, definition),
+      takenName(index, exports, addresses),
+      dividedDevice(index, exports, addresses, definition),
     ];
     return problems.filter((found) => found !== null);
   });
 }
 
-function takenName(each: ExportDefinition, index: number, before: readonly ExportDefinition[]): StackProblem | null {
-  const address = formatListenAddress(each.nbd);
-  const first = before.findIndex(
-    (other) => formatListenAddress(other.nbd) === address && exportName(other) === exportName(each),
+function takenName(
+  index: number,
+  exports: readonly ExportDefinition[],
+  addresses: readonly string[],
+): StackProblem | null {
+  const each = exports[index]!;
+  const first = exports.findIndex(
+    (other, at) => addresses[at] === addresses[index] && exportName(other) === exportName(each),
   );
-  if (first < 0) return null;
+  if (first === index) return null;
   return problem(
     ["exports", index],
-    `${address} has an export named "${exportName(each)}" already, exports[${first}]; give this one another name`,
+    `${formatListenAddress(each.nbd)} has an export named "${exportName(each)}" already, exports[${first}]; ` +
+      "give this one another name",
   );
 }
 
 /** A server serialises partial writes to a device, and an address has a server of its own. */
 function dividedDevice(
-  each: ExportDefinition,
   index: number,
-  before: readonly ExportDefinition[],
+  exports: readonly ExportDefinition[],
+  addresses: readonly string[],
   { volumes = {} }: StackDefinition,
 ): StackProblem | null {
   const deviceOf = ({ volume }: ExportDefinition) => (Object.hasOwn(volumes, volume) ? volumes[volume]!.device : null);
-  const device = deviceOf(each);
-  const address = formatListenAddress(each.nbd);
-  const other = before.find((one) => deviceOf(one) === device && formatListenAddress(one.nbd) !== address);
+  const device = deviceOf(exports[index]!);
+  const other = exports
+    .slice(0, index)
+    .find((one, at) => deviceOf(one) === device && addresses[at] !== addresses[index]);
   if (device === null || other === undefined) return null;
   return problem(
     ["exports", index, "nbd"],

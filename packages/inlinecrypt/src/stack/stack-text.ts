@@ -1,10 +1,11 @@
+import { dirname, resolve } from "node:path";
 import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, visit } from "yaml";
 import type { StackDefinition } from "./stack-definition.js";
 import { StackFileError, type StackFileProblem } from "./stack-file-error.js";
 import { findReferenceProblems } from "./stack-references.js";
 import { parseStack, type StackProblem } from "./stack-schema.js";
 
-/** Checks the text of a stack file; `path` is for messages, and paths in the text stay as they are. @throws StackFileError */
+/** Checks the text of a stack file; paths in the text start at the folder of `path`, and stay as they are. @throws StackFileError */
 export function parseStackText(text: string, path: string): StackDefinition {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, intAsBigInt: true, prettyErrors: false });
@@ -15,7 +16,7 @@ export function parseStackText(text: string, path: string): StackDefinition {
     );
   }
   const { definition, problems } = parseStack(toValue(document, lines, path));
-  const found = problems ?? findReferenceProblems(definition);
+  const found = problems ?? findReferenceProblems(definition, dirname(resolve(path)));
   if (found.length > 0)
     throw new StackFileError(
       path,
