@@ -102,6 +102,18 @@ describe("demo", () => {
     expect(io.stderr.text).toContain(message);
   });
 
+  it.each([
+    ["empty", () => scratch.write("empty.img", ""), "it is empty"],
+    ["nothing, packed", () => scratch.write("empty.img.gz", gzipSync("")), "what it holds is empty"],
+    ["a folder", () => scratch.folder, "it is a folder, expected a file"],
+    ["without end", () => "/dev/zero", "it is a special file, expected a file"],
+  ])("refuses an image that is %s", async (_, image, message) => {
+    const io = new FakeIo();
+    const path = image();
+    expect(await main(["demo", "--image", path], io)).toBe(1);
+    expect(io.stderr.text).toContain(`${path}: ${message}`);
+  });
+
   it("refuses an image that cannot be unpacked", async () => {
     const broken = scratch.write("broken.gz", gzipSync(Buffer.alloc(1000)).subarray(0, 20));
     const io = new FakeIo();

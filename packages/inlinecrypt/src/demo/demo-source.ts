@@ -23,21 +23,33 @@ export interface DemoSource {
 
 /** A file of the user's, streamed. @throws RequestError when it is no readable file, or empty */
 export async function fileSource(path: string): Promise<DemoSource> {
+  const bytes = await fileBytes(path);
+  return { name: basename(path), bytes, chunks: () => readChunks(path, bytes) };
+}
+
+/** A small image, unpacked when it is gzip. @throws RequestError when it cannot be read or unpacked, or is empty */
+export async function imageSource(path: string): Promise<DemoSource> {
+  await fileBytes(path);
+  const content = await readImage(path);
+  if (content.length === 0) throw new RequestError(`cannot store ${path}: what it holds is empty`);
+  return memorySource(basename(path).replace(/\.gz$/, ""), content);
+}
+
+/** The size of a file that has something in it. */
+async function fileBytes(path: string): Promise<number> {
   const stats = await stat(path).catch((error: unknown) => {
     throw explainSystemError(`cannot read ${path}`, error);
   });
   if (!stats.isFile()) throw new RequestError(`cannot store ${path}: it is a ${kindOf(stats)}, expected a file`);
   if (stats.size === 0) throw new RequestError(`cannot store ${path}: it is empty`);
-  return { name: basename(path), bytes: stats.size, chunks: () => readChunks(path, stats.size) };
+  return stats.size;
 }
 
-/** A small image, unpacked when it is gzip. @throws RequestError when it cannot be read or unpacked */
-export async function imageSource(path: string): Promise<DemoSource> {
+async function readImage(path: string): Promise<Uint8Array> {
   try {
     const packed = await readFile(path);
     const isGzip = packed[0] === 0x1f && packed[1] === 0x8b;
-    const content = isGzip ? gunzipSync(packed, { maxOutputLength: IMAGE_BYTES_MAX }) : packed;
-    return memorySource(basename(path).replace(/\.gz$/, ""), content);
+    return isGzip ? gunzipSync(packed, { maxOutputLength: IMAGE_BYTES_MAX }) : packed;
   } catch (error) {
     if (isSystemError(error)) throw explainSystemError(`cannot read image ${path}`, error);
     throw new RequestError(`cannot unpack image ${path}: ${(error as Error).message}`, { cause: error });
