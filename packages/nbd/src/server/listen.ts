@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import { BlkError, type ErrnoCode } from "@inlinecrypt/blk-core";
 import type { NbdAddress } from "../protocol/uri.js";
 
-/** Longest path of a unix socket in bytes; the system would silently cut a longer one. */
+/** Longest path of a unix socket in bytes; the system would silently cut a longer one, and any at a NUL. */
 const MAX_PATH_BYTES = process.platform === "linux" ? 107 : 103;
 
 /**
@@ -30,6 +30,13 @@ export async function listenOn(server: Server, address: NbdAddress): Promise<Nbd
 async function listenOnPath(server: Server, path: string): Promise<void> {
   if (Buffer.byteLength(path) > MAX_PATH_BYTES) {
     throw new BlkError("EINVAL", "nbd_listen", `${path} is too long for a socket: at most ${MAX_PATH_BYTES} bytes`);
+  }
+  if (path.includes("\0")) {
+    throw new BlkError(
+      "EINVAL",
+      "nbd_listen",
+      `${JSON.stringify(path)} is no path of a socket: expected one without NUL`,
+    );
   }
   try {
     await tryListen(server, { path });

@@ -231,6 +231,11 @@ describe("listen", () => {
       code: "EINVAL",
       message: expect.stringContaining("too long"),
     });
+    await expect(newServer().listen({ unix: join(folder, "a\0b") })).rejects.toMatchObject({
+      code: "EINVAL",
+      message: expect.stringContaining("without NUL"),
+    });
+    await expect(stat(join(folder, "a"))).rejects.toThrow("ENOENT");
     if (process.getuid?.() === 0) return;
     await chmod(folder, 0o500);
     await expect(newServer().listen({ unix: join(folder, "s") })).rejects.toMatchObject({ code: "EPERM" });
