@@ -150,6 +150,11 @@ describe("what is wrong in a stack file is told with line, column and what was e
       ["3:28 devices.d.file: expected the path of a file"],
     ],
     [
+      "a path that no system takes",
+      `${top}  d: { driver: loop, file: "a\\0b" }`,
+      ["3:28 devices.d.file: expected the path of a file, without NUL"],
+    ],
+    [
       "a bad size",
       `${top}  d: { driver: ram, size: 1MB }`,
       [

@@ -26,7 +26,10 @@ export type StackParseResult =
 const MAX_NAME_CHARACTERS = 64;
 const DRIVERS = "loop, ram, ufs or dm";
 
-const fileSchema = z.string(expecting("the path of a file")).min(1, "expected the path of a file");
+const fileSchema = z
+  .string(expecting("the path of a file"))
+  .min(1, "expected the path of a file")
+  .refine((path) => !path.includes("\0"), "expected the path of a file, without NUL");
 const flagSchema = z.boolean(expecting("true or false"));
 
 const loopSchema = object("a device", {
