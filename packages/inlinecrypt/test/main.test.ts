@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { Writable } from "node:stream";
 import { BlkBug } from "@inlinecrypt/blk-core";
 import { cryptoModeByName } from "@inlinecrypt/blk-crypto-profile";
 import type { SkcipherEngine } from "@inlinecrypt/skcipher";
@@ -8,6 +9,7 @@ import { allocCipher, chooseEngine, createEngines } from "../src/engines.js";
 import { InterruptedError, RequestError } from "../src/failure.js";
 import { main } from "../src/main.js";
 import { FakeIo } from "./support/fake-io.js";
+import { Scratch } from "./support/scratch.js";
 
 it("shows its help and its version, and ends with 0", async () => {
   const help = new FakeIo();
@@ -58,6 +60,25 @@ it("shows the engines as a table and as JSON", async () => {
     expect.objectContaining({ name: "portable", available: true, chosen: false }),
   ]);
 });
+
+it.each([["engines"], ["engines", "--json"], ["sysfs", "STACK"], ["dm", "table", "STACK"], ["demo", "STACK"]])(
+  "%s %s %s ends with 1 when its result cannot be written, and with 0 when nobody reads it",
+  async (...argv) => {
+    using scratch = new Scratch();
+    const stack = scratch.write("stack.yaml", "version: 1\ndevices: { d: { driver: ram, size: 1M } }\n");
+    const failing = async (code: string) => {
+      const io = new FakeIo();
+      const error = Object.assign(new Error("write failed"), { code, syscall: "write" });
+      const stdout = new Writable({ write: (_chunk, _encoding, done) => done(error) });
+      stdout.on("error", () => {});
+      const given = argv.map((each) => (each === "STACK" ? stack : each));
+      return [await main(given, { ...io, stdout, exitNow: () => {} }), io.stderr.text];
+    };
+    expect(await failing("EPIPE")).toEqual([0, ""]);
+    const [exitCode, said] = await failing("ENOSPC");
+    expect([exitCode, said]).toEqual([1, expect.stringContaining("cannot write standard output: no space left")]);
+  },
+);
 
 it("passes over engines that do not run, and says why when none does", () => {
   const [node, portable] = createEngines();

@@ -1,11 +1,11 @@
-import type { Writable } from "node:stream";
 import { type CryptoModeName, cryptoModeByName } from "@inlinecrypt/blk-crypto-profile";
 import type { Skcipher } from "@inlinecrypt/skcipher";
 import { allocCipher } from "../engines.js";
-import { explainSystemError, isSystemError, UsageError } from "../failure.js";
+import { explainSystemError, UsageError } from "../failure.js";
 import { loadKey } from "../load-key.js";
 import type { CommandIo } from "./command-io.js";
 import { cryptStream } from "./crypt-stream.js";
+import { print } from "./print.js";
 
 export interface CryptFlags {
   readonly keyFile: string;
@@ -26,7 +26,9 @@ export async function crypt(io: CommandIo, direction: "encrypt" | "decrypt", fla
   try {
     await setKeyFromFile(io, cipher, flags);
     const { dataUnitSize: dataUnitBytes, firstDun } = flags;
-    await writeAll(io.stdout, cryptStream(readInput(io), { direction, cipher, dataUnitBytes, firstDun }));
+    for await (const chunk of cryptStream(readInput(io), { direction, cipher, dataUnitBytes, firstDun })) {
+      if (!(await print(io, chunk))) break;
+    }
   } finally {
     cipher.clear();
   }
@@ -47,20 +49,4 @@ async function* readInput(io: CommandIo): AsyncGenerator<Uint8Array> {
   } catch (error) {
     throw explainSystemError("cannot read standard input", error);
   }
-}
-
-/** Writes chunk after chunk, each when the one before has gone, so that a slow reader slows the whole. */
-async function writeAll(out: Writable, chunks: AsyncIterable<Uint8Array>): Promise<void> {
-  try {
-    for await (const chunk of chunks) await written(out, chunk);
-  } catch (error) {
-    if (!isSystemError(error)) throw error;
-    if (error.code !== "EPIPE") throw explainSystemError("cannot write standard output", error);
-  }
-}
-
-function written(out: Writable, chunk: Uint8Array): Promise<void> {
-  return new Promise((resolve, reject) => {
-    out.write(chunk, (error) => (error ? reject(error) : resolve()));
-  });
 }

@@ -7,6 +7,7 @@ import { fetch, store, type Transfer } from "../demo/demo-transfer.js";
 import { SAMPLE_BYTES, SampleFinder } from "../demo/sample-finder.js";
 import { InterruptedError, RequestError } from "../failure.js";
 import { type CommandIo, isTerminal, wantsColor } from "./command-io.js";
+import { print } from "./print.js";
 import { StopSignals } from "./stop-signal.js";
 
 export interface DemoFlags {
@@ -56,7 +57,7 @@ export async function demo(
   const { name, bytes } = source;
   const result = { name, bytes, mode: DEMO_MODE, stored, fetched, sampleOffset, clientSample, mediumSample };
   const slots = disk.stack.fallbackSlotTable();
-  io.stdout.write(`${demoScreen({ ...result, slots }, pico.createColors(wantsColor(io.stdout, io.env)))}\n`);
+  await print(io, `${demoScreen({ ...result, slots }, pico.createColors(wantsColor(io.stdout, io.env)))}\n`);
 }
 
 async function chooseSource(path: string | undefined, { image }: DemoFlags): Promise<DemoSource> {

@@ -3,6 +3,7 @@ import { buildStack } from "../stack/build-stack.js";
 import { devicesForReading } from "../stack/devices-for-reading.js";
 import { loadStackFile } from "../stack/stack-file.js";
 import type { CommandIo } from "./command-io.js";
+import { print } from "./print.js";
 
 /** What `inlinecrypt dm` shows. */
 export type DmView = "table" | "status";
@@ -14,7 +15,7 @@ export type DmView = "table" | "status";
 export async function dm(io: CommandIo, view: DmView, stackFile: string, json: boolean): Promise<void> {
   const stack = await buildStack(devicesForReading(await loadStackFile(stackFile)));
   try {
-    io.stdout.write(json ? linesJson(stack.mappedDevices, view) : linesText(stack.mappedDevices, view));
+    await print(io, json ? linesJson(stack.mappedDevices, view) : linesText(stack.mappedDevices, view));
   } finally {
     await stack.close();
   }

@@ -2,14 +2,15 @@ import Table from "cli-table3";
 import pico from "picocolors";
 import { chooseEngine, createEngines } from "../engines.js";
 import { type CommandIo, wantsColor } from "./command-io.js";
+import { print } from "./print.js";
 
 /** `inlinecrypt engines`. @throws RequestError, after the table, when no engine runs here */
 export async function engines(io: CommandIo, json: boolean): Promise<void> {
   const all = createEngines();
   const firstThatRuns = all.find((engine) => engine.describe().available);
   const rows = all.map((engine) => ({ ...engine.describe(), chosen: engine === firstThatRuns }));
-  if (json) io.stdout.write(`${JSON.stringify({ engines: rows })}\n`);
-  else io.stdout.write(`${formatTable(rows, wantsColor(io.stdout, io.env))}\n`);
+  if (json) await print(io, `${JSON.stringify({ engines: rows })}\n`);
+  else await print(io, `${formatTable(rows, wantsColor(io.stdout, io.env))}\n`);
   chooseEngine(all);
 }
 

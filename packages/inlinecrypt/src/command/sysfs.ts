@@ -4,6 +4,7 @@ import { buildStack } from "../stack/build-stack.js";
 import { devicesForReading } from "../stack/devices-for-reading.js";
 import { loadStackFile } from "../stack/stack-file.js";
 import type { CommandIo } from "./command-io.js";
+import { print } from "./print.js";
 
 /**
  * `inlinecrypt sysfs`: what each device of a stack can encrypt by itself. Only devices are opened, for reading: nothing
@@ -12,7 +13,7 @@ import type { CommandIo } from "./command-io.js";
 export async function sysfs(io: CommandIo, stackFile: string, json: boolean): Promise<void> {
   const stack = await buildStack(devicesForReading(await loadStackFile(stackFile)));
   try {
-    io.stdout.write(json ? cryptoFilesJson(stack.devices) : cryptoFilesText(stack.devices));
+    await print(io, json ? cryptoFilesJson(stack.devices) : cryptoFilesText(stack.devices));
   } finally {
     await stack.close();
   }
