@@ -1,6 +1,7 @@
 import { connect, type Socket } from "node:net";
 import { BlkError } from "@inlinecrypt/blk-core";
 import { type NbdAddress, nbdUri } from "../protocol/uri.js";
+import { TCP_OPTIONS } from "../tcp-options.js";
 
 /**
  * Reads counted bytes from a socket, one reader at a time: what a handshake needs.
@@ -20,7 +21,7 @@ export class SocketReader {
   /** Connects; a failure shows at the first read. Aborting the signal fails whatever is being waited for. */
   constructor(address: NbdAddress, signal: AbortSignal | undefined) {
     this.#where = nbdUri(address, "");
-    this.socket = connect("unix" in address ? { path: address.unix } : { ...address, noDelay: true });
+    this.socket = connect("unix" in address ? { path: address.unix } : { ...address, ...TCP_OPTIONS });
     this.socket.on("data", this.#onData).on("error", this.#onError).on("close", this.#onClose);
     const onAbort = (): void => {
       this.socket.destroy(signal?.reason instanceof Error ? signal.reason : undefined);

@@ -1,6 +1,7 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { BlkError, type Executor, type GenDisk, Timer } from "@inlinecrypt/blk-core";
 import type { NbdAddress } from "../protocol/uri.js";
+import { TCP_OPTIONS } from "../tcp-options.js";
 import { BufferPool } from "./buffer-pool.js";
 import { listenOn } from "./listen.js";
 import { type ConnectionHost, NbdConnection } from "./nbd-connection.js";
@@ -107,7 +108,7 @@ export class NbdServer implements AsyncDisposable {
    */
   async listen(address: NbdAddress): Promise<NbdAddress> {
     this.#expectOpen();
-    const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket));
+    const server = createServer({ allowHalfOpen: true, ...TCP_OPTIONS }, (socket) => this.#accept(socket));
     const listening = listenOn(server, address);
     // Known before it listens, so that a `close` in between closes it too.
     this.#listeners.push({ server, listening });

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { BlockLayer, HostExecutor, Volume } from "@inlinecrypt/blk-core";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type NbdExport, NbdServer } from "../../src/index.js";
+import { NbdClient, type NbdExport, NbdServer } from "../../src/index.js";
 import { ArrayDisk } from "../support/array-disk.js";
 import { Fixture, type FixtureOptions, pattern, settle, stopFixturesAfterEach } from "../support/fixture.js";
 import { hex, RawClient, replyHex, requestHex, toHex } from "../support/raw-client.js";
@@ -145,6 +145,29 @@ describe("connections", () => {
     await tcp.destroy();
   });
 });
+
+it.skipIf(process.platform !== "linux")("finds out about a TCP peer that lost its power, on both sides", async () => {
+  const fixture = await Fixture.start();
+  const bound = await fixture.server.listen({ host: "127.0.0.1", port: 0 });
+  const client = await NbdClient.connect(bound, { exportName: "disk" });
+  // 02 is keepalive's; until all is acknowledged, the timer of retransmission hides it.
+  let timers: string[] = [];
+  for (let turn = 0; turn < 20_000 && timers.join() !== "02,02"; turn++) {
+    await settle(1);
+    timers = await tcpTimers("port" in bound ? bound.port : 0);
+  }
+  expect(timers).toEqual(["02", "02"]);
+  await client.close();
+});
+
+/** The timer that is armed for each end of the connections to a port, as the kernel numbers them. */
+async function tcpTimers(port: number): Promise<string[]> {
+  const end = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
+  const sockets = (await readFile("/proc/net/tcp", "ascii")).split("\n").map((line) => line.trim().split(/\s+/));
+  const isEstablished = ([, local, remote, state]: string[]) =>
+    state === "01" && (local!.endsWith(end) || remote!.endsWith(end));
+  return sockets.filter(isEstablished).map((fields) => fields[5]!.split(":")[0]!);
+}
 
 describe("listen", () => {
   let folder = "";
