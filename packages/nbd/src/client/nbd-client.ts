@@ -116,6 +116,7 @@ export class NbdClient implements AsyncDisposable {
 
   /** Reads `target` bytes into new memory, or as many as `target` holds into it; returns the memory. */
   async read(offset: number, target: number | Uint8Array): Promise<Uint8Array> {
+    if (typeof target === "number") this.#expectRange(offset, target);
     const into = typeof target === "number" ? new Uint8Array(target) : target;
     await this.#forEachPiece(offset, into.length, this.#maxPayloadBytes, (at, bytes) =>
       this.#request(NbdCmd.READ, 0, offset + at, bytes, NO_BYTES, into.subarray(at, at + bytes)),
@@ -195,6 +196,11 @@ export class NbdClient implements AsyncDisposable {
     if ((this.flags & flag) === 0) throw this.#error("EOPNOTSUPP", `the export does not offer ${what}`);
   }
 
+  #expectRange(offset: number, bytes: number): void {
+    if (Number.isSafeInteger(offset) && Number.isSafeInteger(bytes) && offset >= 0 && bytes >= 0) return;
+    throw this.#error("EINVAL", `offset ${offset} and length ${bytes} must be whole and not negative`);
+  }
+
   /** Runs `send` for pieces of at most `maxBytes`, and throws the first failure when all have settled. */
   async #forEachPiece(
     offset: number,
@@ -202,9 +208,7 @@ export class NbdClient implements AsyncDisposable {
     maxBytes: number,
     send: (at: number, bytes: number) => Promise<void>,
   ): Promise<void> {
-    if (!(Number.isSafeInteger(offset) && Number.isSafeInteger(bytes) && offset >= 0 && bytes >= 0)) {
-      throw this.#error("EINVAL", `offset ${offset} and length ${bytes} must be whole and not negative`);
-    }
+    this.#expectRange(offset, bytes);
     const pieces: Promise<void>[] = [];
     for (let at = 0; at < bytes; at += maxBytes) pieces.push(send(at, Math.min(maxBytes, bytes - at)));
     for (const result of await Promise.allSettled(pieces)) if (result.status === "rejected") throw result.reason;

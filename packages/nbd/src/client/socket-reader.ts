@@ -24,7 +24,7 @@ export class SocketReader {
     this.socket = connect("unix" in address ? { path: address.unix } : { ...address, ...TCP_OPTIONS });
     this.socket.on("data", this.#onData).on("error", this.#onError).on("close", this.#onClose);
     const onAbort = (): void => {
-      this.socket.destroy(signal?.reason instanceof Error ? signal.reason : undefined);
+      this.socket.destroy(signal?.reason instanceof Error ? signal.reason : new Error(String(signal?.reason)));
     };
     if (signal?.aborted === true) onAbort();
     signal?.addEventListener("abort", onAbort, { once: true });

@@ -84,6 +84,8 @@ describe("NbdClient with our server", () => {
     await expect(client.read(0, 1)).rejects.toMatchObject({ code: "EIO" });
     fixture.disk.statusOf = () => BlkStatus.OK;
     await expect(client.read(-1, 1)).rejects.toMatchObject({ code: "EINVAL" });
+    await expect(client.read(0, -1)).rejects.toMatchObject({ name: "BlkError", code: "EINVAL" });
+    await expect(client.read(0, 1.5)).rejects.toMatchObject({ name: "BlkError", code: "EINVAL" });
     await client.write(0, pattern(512));
     expect(await client.read(0, 512)).toEqual(pattern(512));
   });
@@ -288,6 +290,8 @@ describe("NbdClient with another server", () => {
       code: "ENOLINK",
       message: expect.stringContaining("/nowhere/nbd.sock"),
     });
+    const tired = NbdClient.connect(await scripted(""), { exportName: "", signal: AbortSignal.abort("tired of it") });
+    await expect(tired).rejects.toMatchObject({ code: "ENOLINK", message: expect.stringContaining("tired of it") });
     const aborted = AbortSignal.abort();
     await expect(NbdClient.list({ unix: "/nowhere/nbd.sock" }, { signal: aborted })).rejects.toMatchObject({
       code: "ENOLINK",
