@@ -10,7 +10,7 @@ export type DmView = "table" | "status";
 
 /**
  * `inlinecrypt dm table|status`: the tables of a stack's mapped devices, or the state of their targets, as dmsetup prints
- * them. Only devices are opened, for reading; keys are shown as zeroes.
+ * them. Only devices are opened, for reading, and the keys that tables name are read; they are shown as zeroes.
  */
 export async function dm(io: CommandIo, view: DmView, stackFile: string, json: boolean): Promise<void> {
   const stack = await buildStack(devicesForReading(await loadStackFile(stackFile)));

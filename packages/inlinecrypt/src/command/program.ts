@@ -109,7 +109,7 @@ function addSysfs(program: Command, io: CommandIo): void {
     .summary("show what each device of a stack can encrypt by itself")
     .description(
       "Shows the queue/crypto files of each device of a stack file, as the kernel does in /sys/block. Opens the devices for\n" +
-        "reading, and nothing else: no keys, no exports.",
+        "reading, and nothing else: no exports, and no keys but those that tables name.",
     )
     .argument("<stack>", "stack file (YAML)")
     .option("--json", "as JSON")
