@@ -169,6 +169,27 @@ volumes: { v: { device: top, key: other } }
     expect(JSON.parse(io.stdout.text)).toEqual({ devices: { top: ["0 2048 linear "], secret: ["0 2048 crypt "] } });
   });
 
+  it("dm and sysfs show a target that encrypts in software, as serve has it", async () => {
+    using scratch = new Scratch();
+    scratch.keyFile();
+    const line = "0 2048 inlinecrypt aes-xts-plain64 :64:logon:k 0 disk 0";
+    const path = scratch.write(
+      "stack.yaml",
+      `version: 1
+devices:
+  disk: { driver: ram, size: 1MiB }
+  secret: { driver: dm, table: ["${line}"] }
+keys: { k: { file: disk.key } }
+`,
+    );
+    const table = new FakeIo();
+    expect([await main(["dm", "table", path], table), table.stderr.text]).toEqual([0, ""]);
+    expect(table.stdout.text).toBe(`secret: ${line}\n`);
+    const sysfs = new FakeIo();
+    expect([await main(["sysfs", path], sysfs), sysfs.stderr.text]).toEqual([0, ""]);
+    expect(sysfs.stdout.text).toContain("disk/queue/crypto: no such directory, disk does not encrypt");
+  });
+
   it("dm says when there are none", async () => {
     using scratch = new Scratch();
     const io = new FakeIo();

@@ -8,7 +8,7 @@ import { chooseEngine } from "../engines.js";
 import { openDevice } from "./open-device.js";
 import { openKeys } from "./open-keys.js";
 import { serveExports } from "./serve-exports.js";
-import type { StackDefinition } from "./stack-definition.js";
+import { hasTables, type StackDefinition } from "./stack-definition.js";
 import { TableKeys } from "./table-keys.js";
 import { Unwinder } from "./unwinder.js";
 
@@ -107,6 +107,7 @@ async function openDevices(
   const mapper = new DeviceMapper({
     layer,
     device: (name) => devices.get(name) ?? null,
+    // Without any, no engine is needed for their targets: choosing one takes a while.
     ...(hasTables(definition) && { skcipherEngine: engine() }),
     keyringKey: (type, description) => tableKeys.payload(type, description),
   });
@@ -115,11 +116,6 @@ async function openDevices(
     devices.set(name, await openDevice(context, name, device));
   }
   return { devices, mapper };
-}
-
-/** Without any, no engine is needed for their targets: choosing one takes a while. */
-function hasTables({ devices }: StackDefinition): boolean {
-  return Object.values(devices).some(({ driver }) => driver === "dm");
 }
 
 function newFallback(engine: SkcipherEngine, unwinder: Unwinder): BlkCryptoFallback {

@@ -96,3 +96,8 @@ export const KEY_DEFAULTS = { mode: "AES-256-XTS", dataUnitSize: 4096 } as const
 export function exportName(definition: ExportDefinition): string {
   return definition.name ?? definition.volume;
 }
+
+/** Whether any device is a mapped one. */
+export function hasTables({ devices }: StackDefinition): boolean {
+  return Object.values(devices).some(({ driver }) => driver === "dm");
+}
