@@ -8,6 +8,7 @@ import {
   MemoryMedium,
   UfsCryptoAlg,
   UfsCryptoKeySize,
+  type UfsHostControllerOptions,
 } from "./controller/index.js";
 import type { UfsVariant } from "./driver/index.js";
 import { LOGICAL_BLOCK_BYTES } from "./ufshci/index.js";
@@ -79,7 +80,12 @@ export interface UfsDiskOptions extends UfsUnitOptions {
   hibernateClearsKeys?: boolean;
   /** What goes wrong; more may be added later through `controller.faults`. */
   faults?: readonly FaultRule[];
-  /** @default ufshciVariant */
+  /**
+   * Which make of controller it is. One that takes keys in the PRDT needs an `engine`, and has neither keyslots nor a choice
+   * of data unit sizes.
+   *
+   * @default ufshciVariant
+   */
   variant?: UfsVariant;
 }
 
@@ -96,25 +102,35 @@ export function logicalUnitsOf(options: UfsDiskOptions): LogicalUnitOptions[] {
   return logicalUnits.map((unit, index) => unitOf(`logical unit ${index}`, unit));
 }
 
-/** The crypto engine asked for; undefined: none. @throws BlkError EINVAL. */
-export function cryptoOf(options: UfsDiskOptions): ControllerCryptoOptions | undefined {
-  const { engine, keyslots, dataUnitSizes } = options;
-  if (keyslots !== undefined) checkCount("keyslots", keyslots, 1, MAX_KEYSLOTS);
-  if (engine === undefined) {
-    if (keyslots === undefined && dataUnitSizes === undefined) return undefined;
-    return refuse("keyslots or dataUnitSizes are given without an engine");
-  }
-  return {
-    engine,
-    ...(keyslots !== undefined && { keyslots }),
-    ...(dataUnitSizes !== undefined && { caps: [capOf(dataUnitSizes)] }),
-  };
+/** The crypto engine asked for, of the kind that the variant drives; empty: none. @throws BlkError EINVAL. */
+export function cryptoOf(options: UfsDiskOptions): Pick<UfsHostControllerOptions, "crypto" | "keysInPrdt"> {
+  const { engine, variant } = options;
+  if (variant?.keysInPrdt !== undefined) return { keysInPrdt: { engine: engineForPrdtOf(variant, options) } };
+  const crypto = keyslotCryptoOf(options);
+  if (engine !== undefined) return { crypto: { engine, ...crypto } };
+  if (Object.keys(crypto).length === 0) return {};
+  return refuse("keyslots or dataUnitSizes are given without an engine");
 }
 
 /** @throws BlkError EINVAL naming what is out of range. */
 export function checkCount(name: string, value: number, min: number, max: number): void {
   if (Number.isInteger(value) && value >= min && value <= max) return;
   refuse(`${name} is ${value}, expected ${min} to ${max}`);
+}
+
+function keyslotCryptoOf({ keyslots, dataUnitSizes }: UfsDiskOptions): Omit<ControllerCryptoOptions, "engine"> {
+  if (keyslots !== undefined) checkCount("keyslots", keyslots, 1, MAX_KEYSLOTS);
+  return {
+    ...(keyslots !== undefined && { keyslots }),
+    ...(dataUnitSizes !== undefined && { caps: [capOf(dataUnitSizes)] }),
+  };
+}
+
+function engineForPrdtOf({ name }: UfsVariant, { engine, keyslots, dataUnitSizes }: UfsDiskOptions): SkcipherEngine {
+  if (keyslots !== undefined || dataUnitSizes !== undefined) {
+    refuse(`keyslots or dataUnitSizes are given for variant ${name}, which takes keys in the PRDT`);
+  }
+  return engine ?? refuse(`variant ${name} takes keys in the PRDT, expected an engine`);
 }
 
 function unitOf(what: string, { bytes, backing, readOnly = false }: UfsUnitOptions): LogicalUnitOptions {

@@ -71,7 +71,7 @@ export async function createUfsDisk(options: UfsDiskOptions): Promise<UfsDisk> {
     clock: new ExecutorClock(layer.executor),
     logicalUnits: logicalUnitsOf(options),
     transferRequests,
-    ...(crypto && { crypto }),
+    ...crypto,
     ...(faults && { faults }),
     ...(hibernateClearsKeys !== undefined && { hibernateClearsKeys }),
   });

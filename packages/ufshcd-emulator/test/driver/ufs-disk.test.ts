@@ -4,6 +4,7 @@ import { referenceEncrypt } from "@inlinecrypt/reference-crypto";
 import { createNodeEngine } from "@inlinecrypt/skcipher/node";
 import { createUfsDisk, type UfsDiskOptions } from "@inlinecrypt/ufshcd-emulator";
 import { type Medium, MemoryMedium } from "@inlinecrypt/ufshcd-emulator/controller";
+import { exynosVariant } from "@inlinecrypt/ufshcd-emulator/driver";
 import { describe, expect, it } from "vitest";
 import { expectSameBytes, keyBytes, makeKey, pattern } from "./support/keys.js";
 
@@ -76,6 +77,16 @@ describe("createUfsDisk", () => {
     ]);
   });
 
+  it("[UFS-18] a variant that takes keys in the PRDT has a controller that does", async () => {
+    const backing = new MemoryMedium(MIB);
+    await using disk = await createUfsDisk({ layer: newLayer(), engine, backing, variant: exynosVariant() });
+    await new Volume(disk.bdev, { key: makeKey() }).write(4096, pattern(16384));
+    const expected = referenceEncrypt("xts(aes)", keyBytes(1), 4096, 1n, pattern(16384));
+    expectSameBytes(backing.data.subarray(4096, 20480), expected);
+    await disk.bdev.write(65536, pattern(65536, 2));
+    expectSameBytes(backing.data.subarray(65536, 131072), pattern(65536, 2));
+  });
+
   it("closes twice, and keys are gone from the engine", async () => {
     const disk = await createUfsDisk({ layer: newLayer(), engine, bytes: MIB });
     const key = makeKey();
@@ -131,6 +142,8 @@ describe("createUfsDisk", () => {
     ["without an engine", { bytes: 4096, keyslots: 4 }],
     ["dataUnitSizes is empty", { bytes: 4096, engine, dataUnitSizes: [] }],
     ["a data unit size is 1000", { bytes: 4096, engine, dataUnitSizes: [1000] }],
+    ["variant exynos takes keys in the PRDT", { bytes: 4096, variant: exynosVariant() }],
+    ["given for variant exynos", { bytes: 4096, engine, keyslots: 4, variant: exynosVariant() }],
     ["a data unit size is 131072", { bytes: 4096, engine, dataUnitSizes: [131072] }],
     ["transferRequests is 1, expected 2 to 32", { bytes: 4096, transferRequests: 1 }],
     ["commandTimeoutMs is 0", { bytes: 4096, commandTimeoutMs: 0 }],
