@@ -145,7 +145,7 @@ function unitOf(what: string, { bytes, backing, readOnly = false }: UfsUnitOptio
 function capOf(dataUnitSizes: readonly number[]): NonNullable<ControllerCryptoOptions["caps"]>[number] {
   let mask = 0;
   for (const bytes of dataUnitSizes) {
-    const isPowerOfTwo = (bytes & (bytes - 1)) === 0;
+    const isPowerOfTwo = Number.isInteger(bytes) && (bytes & (bytes - 1)) === 0;
     if (!isPowerOfTwo || bytes < MIN_DATA_UNIT_BYTES || bytes > MAX_DATA_UNIT_BYTES) {
       refuse(
         `a data unit size is ${bytes}, expected powers of two from ${MIN_DATA_UNIT_BYTES} to ${MAX_DATA_UNIT_BYTES}`,

@@ -142,6 +142,8 @@ describe("createUfsDisk", () => {
     ["without an engine", { bytes: 4096, keyslots: 4 }],
     ["dataUnitSizes is empty", { bytes: 4096, engine, dataUnitSizes: [] }],
     ["a data unit size is 1000", { bytes: 4096, engine, dataUnitSizes: [1000] }],
+    ["a data unit size is 512.5", { bytes: 4096, engine, dataUnitSizes: [512.5] }],
+    ["a data unit size is NaN", { bytes: 4096, engine, dataUnitSizes: [Number.NaN] }],
     ["variant exynos takes keys in the PRDT", { bytes: 4096, variant: exynosVariant() }],
     ["given for variant exynos", { bytes: 4096, engine, keyslots: 4, variant: exynosVariant() }],
     ["a data unit size is 131072", { bytes: 4096, engine, dataUnitSizes: [131072] }],
