@@ -52,11 +52,19 @@ function makeCryptoProfile(hba: UfsHba): BlkCryptoProfile | null {
 function fillPrdt(ctx: BioCryptCtx, dun: Uint32Array, prdt: Uint8Array, at: number, entryCount: number): boolean {
   const { key } = ctx;
   if (!(key instanceof BlkCryptoKey)) return false;
+  try {
+    return key.withBytes((bytes) => fillEntries(bytes, dun, prdt, at, entryCount));
+  } catch {
+    return false; // wiped
+  }
+}
+
+function fillEntries(key: Uint8Array, dun: Uint32Array, prdt: Uint8Array, at: number, entryCount: number): boolean {
   for (let index = 0; index < entryCount; index++) {
     const entryAt = at + index * FMP_PRDT_ENTRY_BYTES;
     const isOneDataUnit = prdtBytes(prdt, entryAt) === FMP_DATA_UNIT_BYTES && fmpCryptoKind(prdt, entryAt) === "plain";
     if (!isOneDataUnit) return false;
-    key.withBytes((bytes) => buildFmpCrypto(prdt, entryAt, dun, bytes));
+    buildFmpCrypto(prdt, entryAt, dun, key);
     dunIncrement(dun, 1);
   }
   return true;

@@ -126,6 +126,19 @@ describe("keys in the PRDT", () => {
     await rig.end();
   });
 
+  it("I/O with a key that has been wiped fails, and its slot is as good as before", async () => {
+    const rig = await makeExynosRig();
+    const { bdev } = rig.hba.luns[0]!;
+    const key = makeKey();
+    const wiped = submit(bdev, ReqOp.WRITE, 0, pattern(8192), new Volume(bdev, { key }));
+    key.wipe();
+    const late = submit(bdev, ReqOp.WRITE, 0, pattern(8192, 2), new Volume(bdev, { key }));
+    expect(await rig.drive(Promise.all([wiped, late]))).toEqual([BlkStatus.OK, BlkStatus.IOERR]);
+    const writes = Array.from({ length: 31 }, (_, index) => submit(bdev, ReqOp.WRITE, index * 8192, pattern(4096)));
+    expect(new Set(await rig.drive(Promise.all(writes)))).toEqual(new Set([BlkStatus.OK]));
+    await rig.end();
+  });
+
   it("[UFS-18] misaligned entries are refused", () => {
     const { fillCryptoPrdt, entryBytes } = exynosVariant().keysInPrdt!;
     const prdt = new Uint8Array(2 * entryBytes);
