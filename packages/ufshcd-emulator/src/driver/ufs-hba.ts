@@ -212,6 +212,8 @@ export class UfsHba implements AsyncDisposable {
   }
 
   async #teardown(): Promise<void> {
+    // A recovery on its way would start again what is stopped here.
+    await this.errorHandler.idle();
     this.state = "closed";
     this.pm.stop();
     this.disableInterrupts();

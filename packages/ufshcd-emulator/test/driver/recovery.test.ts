@@ -147,6 +147,24 @@ describe("fatal errors", () => {
   });
 });
 
+describe("a fatal error at the end", () => {
+  const [START_STOP_UNIT, INQUIRY] = [0x1b, 0x12];
+
+  it("of a close: recovery is over, and the controller off, when the host has closed", async () => {
+    const rig = await UfsRig.start();
+    rig.controller.faults.add({ kind: "deviceFatal", opcode: START_STOP_UNIT });
+    await rig.drive(rig.hba.close());
+    expect([rig.hba.state, rig.controller.read32(HCE), rig.executor.isIdle]).toEqual(["closed", 0, true]);
+    await rig.end();
+  });
+
+  it("of a probe that fails: recovery is over, and the controller off, when it has failed", async () => {
+    const rig = new UfsRig({ faults: [{ kind: "deviceFatal", opcode: INQUIRY }] });
+    await expect(rig.probe()).rejects.toMatchObject({ code: "EIO" });
+    expect([rig.controller.read32(HCE), rig.executor.isIdle]).toEqual([0, true]);
+  });
+});
+
 describe("errors of the crypto engine", () => {
   it("[UFS-14] OCS 0xA is logged and tried again", async () => {
     const rig = await UfsRig.start({ faults: [{ kind: "engineFault", times: 5 }] });
