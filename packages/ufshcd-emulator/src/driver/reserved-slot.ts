@@ -21,6 +21,7 @@ import {
 import { Completion } from "./completion.js";
 import type { CoherentBuffer } from "./host-memory.js";
 import { type Lrb, PRDT_AT, RESPONSE_AT } from "./lrb.js";
+import { Mutex } from "./mutex.js";
 import { MAX_RETRIES } from "./scsi-cmd.js";
 import { decideDisposition } from "./scsi-disposition.js";
 import type { TransferRequestList } from "./transfer-list.js";
@@ -48,8 +49,7 @@ export class ReservedSlot {
   readonly #done: Completion;
   readonly #response = newUpiuHeader();
   readonly #query = newQueryFields();
-  /** Commands, one after the other. */
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #mutex = new Mutex();
   #cutShort = false;
 
   constructor(hba: UfsHba, transfers: TransferRequestList, lrb: Lrb) {
@@ -73,7 +73,7 @@ export class ReservedSlot {
 
   /** Asks whether the device is there. @throws BlkError ETIMEDOUT, EIO. @kernel drivers/ufs/core/ufshcd.c: ufshcd_verify_dev_init */
   nop(): Promise<void> {
-    return this.#exclusive(async () => {
+    return this.#mutex.exclusive(async () => {
       this.#startUpiu(UpiuTransaction.NOP_OUT, 0);
       this.lrb.ucd.fill(0, 12, UPIU_BYTES);
       await this.#run(NOP_TIMEOUT_MS, "NOP OUT");
@@ -83,7 +83,7 @@ export class ReservedSlot {
 
   /** Reads or writes a flag: `opcode` is a `QueryOpcode`. Returns its value. @throws BlkError ETIMEDOUT, EIO. @kernel ufshcd_query_flag */
   flag(opcode: number, idn: number): Promise<boolean> {
-    return this.#exclusive(async () => {
+    return this.#mutex.exclusive(async () => {
       await this.#runQuery(opcode, idn, 0, 0, 0);
       return (this.#query.value & 1) === 1;
     });
@@ -91,7 +91,7 @@ export class ReservedSlot {
 
   /** Reads an attribute. @throws BlkError ETIMEDOUT, EIO. @kernel drivers/ufs/core/ufshcd.c: ufshcd_query_attr */
   readAttribute(idn: number): Promise<number> {
-    return this.#exclusive(async () => {
+    return this.#mutex.exclusive(async () => {
       await this.#runQuery(QueryOpcode.READ_ATTR, idn, 0, 0, 0);
       return this.#query.value;
     });
@@ -99,7 +99,7 @@ export class ReservedSlot {
 
   /** Reads a descriptor, at most `bytes` of it. @throws BlkError ETIMEDOUT, EIO. @kernel ufshcd_read_desc_param */
   readDescriptor(idn: number, index: number, bytes: number): Promise<Uint8Array> {
-    return this.#exclusive(async () => {
+    return this.#mutex.exclusive(async () => {
       await this.#runQuery(QueryOpcode.READ_DESC, idn, index, bytes, 0);
       const got = Math.min(this.#response.dataSegmentBytes, bytes);
       const at = RESPONSE_AT + UPIU_BYTES;
@@ -115,7 +115,7 @@ export class ReservedSlot {
    * @kernel drivers/scsi/scsi_lib.c: scsi_execute_cmd
    */
   scsi(lun: number, cdb: Uint8Array, bytes = 0): Promise<Uint8Array> {
-    return this.#exclusive(() => this.#scsiWithRetries(lun, cdb, bytes));
+    return this.#mutex.exclusive(() => this.#scsiWithRetries(lun, cdb, bytes));
   }
 
   async #scsiWithRetries(lun: number, cdb: Uint8Array, bytes: number): Promise<Uint8Array> {
@@ -188,12 +188,6 @@ export class ReservedSlot {
     if (done) return;
     if (!(await this.#transfers.clear(this.lrb.slot))) this.#hba.errorHandler.scheduleReset("a slot is not cleared");
     throw new BlkError("ETIMEDOUT", "ufshcd_exec_dev_cmd", `${what} did not end within ${timeoutMs} ms`);
-  }
-
-  #exclusive<T>(run: () => Promise<T>): Promise<T> {
-    const result = this.#last.then(run);
-    this.#last = result.catch(() => {});
-    return result;
   }
 }
 

@@ -11,6 +11,7 @@ import {
   uicMib,
 } from "../ufshci/index.js";
 import { Completion, pollUntil } from "./completion.js";
+import { Mutex } from "./mutex.js";
 
 /** @kernel drivers/ufs/core/ufshcd.c: UIC_CMD_TIMEOUT_DEFAULT */
 const UIC_TIMEOUT_MS = 500;
@@ -28,6 +29,8 @@ export class UicCommands {
   readonly #executor: Executor;
   readonly #done: Completion;
   readonly #powerDone: Completion;
+  /** Power management and error recovery may want the link at the same time. @kernel ufs_hba.uic_cmd_mutex */
+  readonly #mutex = new Mutex();
 
   constructor(mmio: Mmio, executor: Executor) {
     this.#mmio = mmio;
@@ -77,16 +80,22 @@ export class UicCommands {
     return this.#powerControl(UicCommand.DME_HIBERNATE_EXIT, 0, 0);
   }
 
-  async #powerControl(command: number, arg1: number, arg3: number): Promise<void> {
-    this.#powerDone.reset();
-    await this.#send(command, arg1, arg3);
-    if (!(await this.#powerDone.wait(UIC_TIMEOUT_MS))) throw timedOut(command);
-    const status = (this.#mmio.read32(Reg.HCS) & Hcs.UPMCRS_MASK) >>> Hcs.UPMCRS_LSB;
-    if (status !== PowerModeStatus.LOCAL && status !== PowerModeStatus.OK) throw failed(command, "UPMCRS", status);
+  #powerControl(command: number, arg1: number, arg3: number): Promise<void> {
+    return this.#mutex.exclusive(async () => {
+      this.#powerDone.reset();
+      await this.#dispatch(command, arg1, arg3);
+      if (!(await this.#powerDone.wait(UIC_TIMEOUT_MS))) throw timedOut(command);
+      const status = (this.#mmio.read32(Reg.HCS) & Hcs.UPMCRS_MASK) >>> Hcs.UPMCRS_LSB;
+      if (status !== PowerModeStatus.LOCAL && status !== PowerModeStatus.OK) throw failed(command, "UPMCRS", status);
+    });
+  }
+
+  #send(command: number, arg1: number, arg3: number): Promise<number> {
+    return this.#mutex.exclusive(() => this.#dispatch(command, arg1, arg3));
   }
 
   /** Sends a command and returns its third argument when it has succeeded. */
-  async #send(command: number, arg1: number, arg3: number): Promise<number> {
+  async #dispatch(command: number, arg1: number, arg3: number): Promise<number> {
     const isReady = (): boolean => (this.#mmio.read32(Reg.HCS) & Hcs.UCRDY) !== 0;
     if (!(await pollUntil(this.#executor, isReady, 1, UIC_TIMEOUT_MS))) {
       throw new BlkError("EIO", "ufshcd_dispatch_uic_cmd", "the controller is not ready to accept UIC commands");

@@ -127,6 +127,20 @@ describe("runtime suspend", () => {
     await rig.end();
   });
 
+  it("a host that is reset while its link goes to sleep works again", async () => {
+    const rig = await UfsRig.start();
+    const volume = new Volume(rig.hba.luns[0]!.bdev, { key: makeKey() });
+    // The controller fails, and never ends the command that it was given.
+    rig.mmio.onWrite = (offset, value) => {
+      if (offset !== UICCMD || value !== HIBERNATE_ENTER) return true;
+      rig.hba.errorHandler.scheduleReset("the controller reports a fatal error");
+      return false;
+    };
+    expect(await rig.drive(rig.hba.pm.runtimeSuspend())).toBe(false);
+    await expectWrites(rig, volume, 1);
+    await rig.end();
+  });
+
   it("a device that went to sleep without saying so is woken", async () => {
     const rig = await UfsRig.start();
     const volume = new Volume(rig.hba.luns[0]!.bdev, { key: makeKey() });
