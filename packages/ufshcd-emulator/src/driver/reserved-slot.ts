@@ -180,6 +180,8 @@ export class ReservedSlot {
   }
 
   async #send(timeoutMs: number, what: string): Promise<void> {
+    // It would be waited for in vain, and whoever restarts the controller would wait behind it.
+    if (!this.#transfers.isRunning) throw ioError(what, "was not sent: the controller is being reset");
     this.#cutShort = false;
     this.#done.reset();
     this.#transfers.send(this.lrb, true);

@@ -59,6 +59,11 @@ export class TransferRequestList {
     return this.#list.address;
   }
 
+  /** Whether the controller takes commands: not while it is stopped, or starts. */
+  get isRunning(): boolean {
+    return (this.#mmio.read32(Reg.UTRLRSR) & 1) !== 0;
+  }
+
   /** A bit for each slot whose command has not ended. */
   get outstanding(): number {
     return (this.#outstanding | this.#unrung) >>> 0;

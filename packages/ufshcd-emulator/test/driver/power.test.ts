@@ -141,6 +141,16 @@ describe("runtime suspend", () => {
     await rig.end();
   });
 
+  it("a controller that fails as its device goes to sleep is back as soon as it has been reset", async () => {
+    const rig = await UfsRig.start();
+    rig.controller.faults.add({ kind: "deviceFatal", opcode: START_STOP_UNIT });
+    const started = rig.executor.nowMs();
+    expect(await rig.drive(rig.hba.pm.runtimeSuspend())).toBe(false);
+    expect(rig.executor.nowMs() - started).toBeLessThan(100);
+    await expectWrites(rig, new Volume(rig.hba.luns[0]!.bdev), 1);
+    await rig.end();
+  });
+
   it("a device that went to sleep without saying so is woken", async () => {
     const rig = await UfsRig.start();
     const volume = new Volume(rig.hba.luns[0]!.bdev, { key: makeKey() });
