@@ -104,7 +104,7 @@ export class UfsPm implements RuntimePm {
   /**
    * Powers device and controller down; new I/O waits for `systemResume`.
    *
-   * @throws BlkError EIO when the device does not do it, and then goes on working.
+   * @throws BlkError EIO or ETIMEDOUT when device or controller do not do it; they have been reset then, and go on working.
    * @kernel drivers/ufs/core/ufshcd.c: ufshcd_system_suspend
    */
   async systemSuspend(): Promise<void> {
@@ -119,6 +119,8 @@ export class UfsPm implements RuntimePm {
       await hbaStop(this.#hba);
       this.#state = "off";
     } catch (error) {
+      // Without an answer in time the device may be off all the same, and interrupts may be.
+      await this.#recoverLink();
       for (const lun of luns) lun.queue.unfreeze();
       throw error;
     } finally {

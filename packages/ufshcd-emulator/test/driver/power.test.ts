@@ -6,7 +6,7 @@ import { expectSameBytes, makeKey, pattern } from "./support/keys.js";
 import { UfsRig } from "./support/ufs-rig.js";
 
 const [HIBERNATE_ENTER, HIBERNATE_EXIT] = [0x17, 0x18];
-const [UICCMD, UTRLDBR] = [0x90, 0x58];
+const [HCE, UICCMD, UTRLDBR] = [0x34, 0x90, 0x58];
 const START_STOP_UNIT = 0x1b;
 
 const uicCommands = (rig: UfsRig): number[] =>
@@ -211,6 +211,22 @@ describe("system suspend", () => {
     rig.controller.faults.add({ kind: "lostCompletion", opcode: 0x1b });
     await expect(rig.drive(rig.hba.pm.systemSuspend())).rejects.toMatchObject({ code: "ETIMEDOUT" });
     await expectWrites(rig, new Volume(rig.hba.luns[0]!.bdev), 1);
+    await rig.end();
+  });
+
+  it("a device that powers down without saying so, or a controller that does not stop, is reset and works", async () => {
+    const rig = await UfsRig.start({}, { commandTimeoutMs: 100 });
+    const volume = new Volume(rig.hba.luns[0]!.bdev, { key: makeKey() });
+    // Its first answer is a unit attention.
+    rig.controller.faults.add({ kind: "lostCompletion", opcode: START_STOP_UNIT, skip: 1 });
+    await expect(rig.drive(rig.hba.pm.systemSuspend())).rejects.toMatchObject({ code: "ETIMEDOUT" });
+    await expectWrites(rig, volume, 1);
+    let stops = 0;
+    rig.mmio.onWrite = (offset, value) => offset !== HCE || value !== 0 || ++stops > 1;
+    await expect(rig.drive(rig.hba.pm.systemSuspend())).rejects.toMatchObject({ code: "EIO" });
+    const started = rig.executor.nowMs();
+    await expectWrites(rig, volume, 2);
+    expect(rig.executor.nowMs() - started, "no interrupt was lost").toBeLessThan(100);
     await rig.end();
   });
 
