@@ -68,25 +68,25 @@ export class BlockDeviceMedium implements Medium {
   }
 
   #submit(operation: PendingOperation): void {
-    if (this.#pending.length === 0 && this.#trySubmit(operation)) return;
     this.#pending.push(operation);
-    this.#bios.wait(this.#waiter);
+    if (this.#pending.length === 1) this.#submitPending();
   }
 
+  /** What is submitted is in the line no more: it may end, and bring this about again, before `#start` returns. */
   #submitPending(): void {
-    while (this.#pending.length > 0 && this.#trySubmit(this.#pending[0]!)) this.#pending.shift();
-    if (this.#pending.length > 0) this.#bios.wait(this.#waiter);
+    while (this.#pending.length > 0) {
+      const bio = this.#bios.tryAlloc(this.#bdev, this.#pending[0]!.opf);
+      if (bio === null) return this.#bios.wait(this.#waiter);
+      this.#start(bio, this.#pending.shift()!);
+    }
   }
 
-  #trySubmit({ opf, offset, bytes, data, done }: PendingOperation): boolean {
-    const bio = this.#bios.tryAlloc(this.#bdev, opf);
-    if (bio === null) return false;
+  #start(bio: Bio, { offset, bytes, data, done }: PendingOperation): void {
     bio.sector = offset / SECTOR_BYTES;
     if (data === null) bio.bytes = bytes;
     else bio.addBuffer(data, 0, bytes);
     bio.privateData = done;
     bio.onEndIo = this.#onBioEnd;
     this.#bdev.queue.layer.submitBio(bio);
-    return true;
   }
 }

@@ -1,4 +1,4 @@
-import { BlkStatus, BlockLayer, HostExecutor } from "@inlinecrypt/blk-core";
+import { type Bio, BioQueue, BlkStatus, BlockLayer, GenDisk, HostExecutor } from "@inlinecrypt/blk-core";
 import { SimExecutor } from "@inlinecrypt/blk-core/sim-executor";
 import { RamDisk } from "@inlinecrypt/blk-drivers";
 import { FaultPlan, SeededRandom, SimDisk, type SimDiskOptions } from "@inlinecrypt/blk-sim";
@@ -51,6 +51,32 @@ describe("a medium on a block device", () => {
     medium.read(99 * 4096, last, (ok) => results.push(ok));
     while (executor.step());
     expect(last.every((byte) => byte === 99)).toBe(true);
+  });
+
+  it("does each operation once on a device that ends it at once", () => {
+    const layer = new BlockLayer({ executor: new SimExecutor() });
+    const given: Bio[] = [];
+    const sectors: number[] = [];
+    const submitBio = (bio: Bio): void => {
+      sectors.push(bio.sector);
+      if (given.length < 32) given.push(bio);
+      else bio.endIo();
+    };
+    const queue = new BioQueue(layer, { submitBio }, { maxWriteZeroesSectors: 8 });
+    const medium = new BlockDeviceMedium(new GenDisk({ name: "disk", queue, sectorCount: 2048 }).part0);
+    const ended: number[] = [];
+    const read = (block: number, next: () => void = () => {}): void => {
+      medium.read(block * 4096, new Uint8Array(4096), () => {
+        ended.push(block);
+        next();
+      });
+    };
+    for (let block = 0; block < 32; block++) read(block);
+    read(32, () => read(33, () => read(34)));
+    read(35);
+    given[0]!.endIo();
+    expect(ended).toEqual([32, 35, 33, 34, 0]);
+    expect(sectors.slice(32)).toEqual([32, 35, 33, 34].map((block) => block * 8));
   });
 
   it("tells of an operation that failed", () => {
