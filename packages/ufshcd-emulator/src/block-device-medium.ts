@@ -13,6 +13,8 @@ import type { Medium, MediumDone } from "./controller/index.js";
 
 /** Operations at a time; a controller with more commands than this has some of them wait. */
 const MAX_OPERATIONS = 32;
+/** A bio has fewer than 2^32 bytes; an UNMAP may be about more. */
+const MAX_DISCARD_BYTES = 2 ** 31;
 
 /** What waits for a bio. */
 interface PendingOperation {
@@ -64,7 +66,9 @@ export class BlockDeviceMedium implements Medium {
   }
 
   discard(offset: number, bytes: number, done: MediumDone): void {
-    this.#submit({ opf: ReqOp.WRITE_ZEROES, offset, bytes, data: null, done });
+    const piece = Math.min(bytes, MAX_DISCARD_BYTES);
+    const goOn = (ok: boolean): void => (ok ? this.discard(offset + piece, bytes - piece, done) : done(false));
+    this.#submit({ opf: ReqOp.WRITE_ZEROES, offset, bytes: piece, data: null, done: piece === bytes ? done : goOn });
   }
 
   #submit(operation: PendingOperation): void {

@@ -79,6 +79,30 @@ describe("a medium on a block device", () => {
     expect(sectors.slice(32)).toEqual([32, 35, 33, 34].map((block) => block * 8));
   });
 
+  it("discards more than a bio can be about", () => {
+    const layer = new BlockLayer({ executor: new SimExecutor() });
+    const zeroed: [number, number][] = [];
+    let status: BlkStatus = BlkStatus.OK;
+    const submitBio = (bio: Bio): void => {
+      zeroed.push([bio.sector * 512, bio.bytes]);
+      bio.endIoWith(status);
+    };
+    const limits = { logicalBlockBytes: 4096, maxWriteZeroesSectors: 2 ** 32 - 8 };
+    const queue = new BioQueue(layer, { submitBio }, limits);
+    const medium = new BlockDeviceMedium(new GenDisk({ name: "disk", queue, sectorCount: 2 ** 25 }).part0);
+    const results: boolean[] = [];
+    medium.discard(4096, 2 ** 32 + 4096, (ok) => results.push(ok));
+    expect(zeroed).toEqual([
+      [4096, 2 ** 31],
+      [4096 + 2 ** 31, 2 ** 31],
+      [4096 + 2 ** 32, 4096],
+    ]);
+    status = BlkStatus.MEDIUM;
+    medium.discard(0, 2 ** 33, (ok) => results.push(ok));
+    expect(results).toEqual([true, false]);
+    expect(zeroed).toHaveLength(4);
+  });
+
   it("tells of an operation that failed", () => {
     const { executor, medium, plan } = mediumOf();
     plan.add({ status: BlkStatus.MEDIUM });
