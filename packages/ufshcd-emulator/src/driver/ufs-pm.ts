@@ -34,6 +34,7 @@ export class UfsPm implements RuntimePm {
   /** Requests were refused, and none has come since. */
   #refused = false;
   #stopped = false;
+  #systemSuspending: Promise<void> | null = null;
   /** Ends the wait for the system to resume. */
   #systemWaiters: (() => void)[] = [];
 
@@ -102,30 +103,16 @@ export class UfsPm implements RuntimePm {
   }
 
   /**
-   * Powers device and controller down; new I/O waits for `systemResume`.
+   * Powers device and controller down, once for all who ask meanwhile; new I/O waits for `systemResume`.
    *
    * @throws BlkError EIO or ETIMEDOUT when device or controller do not do it; they have been reset then, and go on working.
    * @kernel drivers/ufs/core/ufshcd.c: ufshcd_system_suspend
    */
-  async systemSuspend(): Promise<void> {
-    if (this.#state === "off") return;
-    const { luns, errorHandler } = this.#hba;
-    await this.runtimeResume();
-    try {
-      await Promise.all(luns.map((lun) => lun.queue.freeze()));
-      await errorHandler.idle();
-      await this.#setDevicePower(PowerCondition.POWERDOWN);
-      this.#hba.disableInterrupts();
-      await hbaStop(this.#hba);
-      this.#state = "off";
-    } catch (error) {
-      // Without an answer in time the device may be off all the same, and interrupts may be.
-      await this.#recoverLink();
-      for (const lun of luns) lun.queue.unfreeze();
-      throw error;
-    } finally {
-      this.runtimePut();
-    }
+  systemSuspend(): Promise<void> {
+    this.#systemSuspending ??= this.#systemSuspend().finally(() => {
+      this.#systemSuspending = null;
+    });
+    return this.#systemSuspending;
   }
 
   /** Starts controller and device again, keys included. @throws BlkError EIO. @kernel ufshcd_system_resume */
@@ -150,6 +137,27 @@ export class UfsPm implements RuntimePm {
   async powerDown(): Promise<void> {
     if (this.#state !== "active" || this.#hba.state !== "operational") return;
     await this.#setDevicePower(PowerCondition.POWERDOWN).catch((error) => this.#trace("ufshcd_shutdown", error));
+  }
+
+  async #systemSuspend(): Promise<void> {
+    if (this.#state === "off") return;
+    const { luns, errorHandler } = this.#hba;
+    await this.runtimeResume();
+    try {
+      await Promise.all(luns.map((lun) => lun.queue.freeze()));
+      await errorHandler.idle();
+      await this.#setDevicePower(PowerCondition.POWERDOWN);
+      this.#hba.disableInterrupts();
+      await hbaStop(this.#hba);
+      this.#state = "off";
+    } catch (error) {
+      // Without an answer in time the device may be off all the same, and interrupts may be.
+      await this.#recoverLink();
+      for (const lun of luns) lun.queue.unfreeze();
+      throw error;
+    } finally {
+      this.runtimePut();
+    }
   }
 
   get #isBusy(): boolean {
