@@ -35,6 +35,7 @@ export class UfsPm implements RuntimePm {
   #refused = false;
   #stopped = false;
   #systemSuspending: Promise<void> | null = null;
+  #systemResuming: Promise<void> | null = null;
   /** Ends the wait for the system to resume. */
   #systemWaiters: (() => void)[] = [];
 
@@ -115,15 +116,12 @@ export class UfsPm implements RuntimePm {
     return this.#systemSuspending;
   }
 
-  /** Starts controller and device again, keys included. @throws BlkError EIO. @kernel ufshcd_system_resume */
-  async systemResume(): Promise<void> {
-    if (this.#state !== "off") return;
-    this.#hba.errorHandler.scheduleReset("the system resumes");
-    await this.#hba.errorHandler.idle();
-    this.#state = "active";
-    this.#wakeSystemWaiters();
-    for (const lun of this.#hba.luns) lun.queue.unfreeze();
-    this.#expectWorking();
+  /** Starts controller and device again, keys included, once for all who ask. @throws BlkError EIO. @kernel ufshcd_system_resume */
+  systemResume(): Promise<void> {
+    this.#systemResuming ??= this.#systemResume().finally(() => {
+      this.#systemResuming = null;
+    });
+    return this.#systemResuming;
   }
 
   /** Wakes what sleeps, so that what was accepted can end; nothing sleeps after that. */
@@ -158,6 +156,16 @@ export class UfsPm implements RuntimePm {
     } finally {
       this.runtimePut();
     }
+  }
+
+  async #systemResume(): Promise<void> {
+    if (this.#state !== "off") return;
+    this.#hba.errorHandler.scheduleReset("the system resumes");
+    await this.#hba.errorHandler.idle();
+    this.#state = "active";
+    this.#wakeSystemWaiters();
+    for (const lun of this.#hba.luns) lun.queue.unfreeze();
+    this.#expectWorking();
   }
 
   get #isBusy(): boolean {

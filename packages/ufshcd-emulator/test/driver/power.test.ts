@@ -200,7 +200,7 @@ describe("system suspend", () => {
     await rig.drive(rig.hba.pm.runtimeSuspend());
     await rig.drive(Promise.all([rig.hba.pm.systemSuspend(), rig.hba.pm.systemSuspend()]));
     await rig.drive(rig.hba.pm.systemSuspend());
-    await rig.drive(rig.hba.pm.systemResume());
+    await rig.drive(Promise.all([rig.hba.pm.systemResume(), rig.hba.pm.systemResume()]));
     await rig.drive(rig.hba.pm.systemResume());
     await expectWrites(rig, new Volume(rig.hba.luns[0]!.bdev), 1);
     await rig.end();
