@@ -44,6 +44,22 @@ describe("descriptors", () => {
     expect([...data.slice(0x14, 0x18), data[0x2a]]).toEqual([1, 2, 3, 4, 5]);
   });
 
+  it("strings have what counts of a name, however long it is and however much is asked for", () => {
+    const identity = { manufacturer: "M".repeat(300), product: "P".repeat(300), revision: "R".repeat(300) };
+    const made = new TestHost({ identity }).up();
+    const texts = [1, 2, 4, 5].map((index) => {
+      const { data } = made.query(READ, {
+        opcode: QueryOpcode.READ_DESC,
+        idn: DescriptorIdn.STRING,
+        index,
+        bytes: 0xffff,
+      });
+      expect(data[0]).toBe(data.length);
+      return Buffer.from(data.subarray(2)).swap16().toString("utf16le");
+    });
+    expect(texts).toEqual(["M".repeat(8), "P".repeat(16), "M".repeat(8), "R".repeat(4)]);
+  });
+
   it("strings are UTF-16 big-endian", () => {
     const { data } = host().readDescriptor(DescriptorIdn.STRING, 1);
     expect([...data.slice(2)]).toEqual([0, 0x41, 0, 0x43, 0, 0x4d, 0, 0x45]);

@@ -11,9 +11,20 @@ export interface DeviceIdentity {
 }
 
 /** The identity of a device that was given none. */
-export const DEFAULT_IDENTITY: DeviceIdentity = {
+const DEFAULT_IDENTITY: DeviceIdentity = {
   manufacturer: "INLINECR",
   product: "UFS EMULATOR",
   revision: "0100",
   serial: "0000000000000001",
 };
+
+/** The identity of a device that was given some of it, as much as counts. */
+export function completeIdentity(given: Partial<DeviceIdentity>): DeviceIdentity {
+  const { manufacturer, product, revision, serial } = { ...DEFAULT_IDENTITY, ...given };
+  return {
+    manufacturer: manufacturer.slice(0, 8),
+    product: product.slice(0, 16),
+    revision: revision.slice(0, 4),
+    serial,
+  };
+}

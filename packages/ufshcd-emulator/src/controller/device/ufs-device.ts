@@ -1,6 +1,6 @@
 import { AttributeIdn, ScsiOp, Sense, WellKnownLun } from "../../ufshci/index.js";
 import type { ControllerClock } from "../clock.js";
-import { DEFAULT_IDENTITY, type DeviceIdentity } from "./device-identity.js";
+import { completeIdentity, type DeviceIdentity } from "./device-identity.js";
 import { DeviceQuery } from "./query.js";
 import * as block from "./scsi-block.js";
 import { reportLuns, requestSense, startStopUnit } from "./scsi-control.js";
@@ -24,7 +24,7 @@ export class UfsDevice {
 
   constructor(logicalUnits: readonly LogicalUnitOptions[], identity: Partial<DeviceIdentity>, clock: ControllerClock) {
     this.#units = makeUnits(logicalUnits);
-    this.#identity = { ...DEFAULT_IDENTITY, ...identity };
+    this.#identity = completeIdentity(identity);
     this.query = new DeviceQuery(this.#units, this.#identity, clock);
   }
 
