@@ -6,7 +6,7 @@ export type MediumDone = (ok: boolean) => void;
  * inside the medium.
  */
 export interface Medium {
-  /** Size; what is more than a multiple of 4096 is not used. */
+  /** Size, 4096 or more; what is more than a multiple of 4096 is not used. */
   readonly bytes: number;
   /** Reads all of `into`, which belongs to the medium until `done`. */
   read(offset: number, into: Uint8Array, done: MediumDone): void;

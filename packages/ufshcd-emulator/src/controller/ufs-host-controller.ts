@@ -4,6 +4,7 @@ import {
   cryptoRegisters,
   Hce,
   Hcs,
+  LOGICAL_BLOCK_BYTES,
   MAX_TASK_REQUESTS,
   MAX_TRANSFER_REQUESTS,
   type Mmio,
@@ -232,6 +233,9 @@ function checkOptions({
   checkRange("transferRequests", transferRequests ?? 1, 1, MAX_TRANSFER_REQUESTS);
   checkRange("taskRequests", taskRequests ?? 1, 1, MAX_TASK_REQUESTS);
   checkRange("number of logical units", logicalUnits.length, 1, 8);
+  logicalUnits.forEach(({ medium }, lun) => {
+    checkRange(`bytes of logical unit ${lun}`, medium.bytes, LOGICAL_BLOCK_BYTES, Number.MAX_SAFE_INTEGER);
+  });
   checkRange("length of the serial number", identity?.serial?.length ?? 1, 1, 64);
   checkRange("keyslots", crypto?.keyslots ?? 1, 1, 32);
   checkRange("number of crypto capabilities", crypto?.caps?.length ?? 1, 1, 32);

@@ -1,3 +1,4 @@
+import { MemoryMedium } from "@inlinecrypt/ufshcd-emulator/controller";
 import { describe, expect, it } from "vitest";
 import * as hw from "../../src/ufshci/index.js";
 import { TestHost } from "../support/test-host.js";
@@ -105,6 +106,7 @@ describe("options out of range", () => {
     ["transferRequests", { transferRequests: 33 }],
     ["taskRequests", { taskRequests: 0 }],
     ["number of logical units", { logicalUnits: [] }],
+    ["bytes of logical unit 0", { medium: new MemoryMedium(4095) }],
     ["serial number", { identity: { serial: "" } }],
     ["keyslots", { crypto: { keyslots: 33 } }],
     ["capabilities", { crypto: { caps: [] } }],
