@@ -123,6 +123,8 @@ export class UfsHostController implements Mmio, Disposable {
         return this.#tasks.ring(value);
       case Reg.UTMRLCLR:
         return this.#tasks.clear(value);
+      case Reg.UICCMD:
+        return this.#uic.start(value);
       default:
         this.#core.registers.write(offset, value);
         this.#afterWrite(offset);
@@ -131,7 +133,6 @@ export class UfsHostController implements Mmio, Disposable {
 
   #afterWrite(offset: number): void {
     if (offset === Reg.IS || offset === Reg.IE) this.#core.interrupts.update();
-    else if (offset === Reg.UICCMD) this.#uic.start();
     else if (offset === Reg.UTRLRSR) this.#transfers.schedule();
   }
 

@@ -36,11 +36,13 @@ export class UicUnit {
     this.#onHibernate = onHibernate;
   }
 
-  /** Software writes UICCMD: ignored while the controller is off or a command is under way. */
-  start(): void {
+  /** Software writes UICCMD: ignored while a command is under way, and only stored while the controller is off. */
+  start(command: number): void {
     const { registers } = this.#core;
-    const ready = (registers.get(Reg.HCE) & Hce.HCE) !== 0 && (registers.get(Reg.HCS) & Hcs.UCRDY) !== 0;
-    if (!ready) return;
+    const isOn = (registers.get(Reg.HCE) & Hce.HCE) !== 0;
+    if (isOn && (registers.get(Reg.HCS) & Hcs.UCRDY) === 0) return;
+    registers.write(Reg.UICCMD, command);
+    if (!isOn) return;
     registers.clearBits(Reg.HCS, Hcs.UCRDY);
     this.#core.defer(() => this.#execute());
   }

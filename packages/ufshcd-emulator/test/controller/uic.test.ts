@@ -52,10 +52,11 @@ describe("UIC commands", () => {
     host.write(hw.Reg.UICCMD, UicCommand.DME_ENABLE);
     expect(host.read(hw.Reg.HCS) & Hcs.UCRDY).toBe(0);
     host.write(hw.Reg.UCMDARG1, hw.uicMib(UniproAttr.PA_TXGEAR));
-    host.write(hw.Reg.UICCMD, UicCommand.DME_ENABLE);
+    host.write(hw.Reg.UICCMD, UicCommand.DME_LINKSTARTUP);
     host.clock.settle();
     expect(host.takeInterrupts()).toBe(Is.UCCS);
-    expect(host.read(hw.Reg.HCS) & Hcs.UCRDY).toBe(Hcs.UCRDY);
+    expect(host.read(hw.Reg.UICCMD), "the first one was done").toBe(UicCommand.DME_ENABLE);
+    expect(host.read(hw.Reg.HCS), "and no link started").toBe(Hcs.UCRDY);
   });
 
   it("that nobody knows fail", () => {
