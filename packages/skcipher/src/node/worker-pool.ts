@@ -25,8 +25,10 @@ export class WorkerPool {
   readonly #memories: SharedMemory[] = [];
   readonly #threads: PoolThread[] = [];
   #closedBecause: string | null = null;
+  #ended: Promise<void> | null = null;
   readonly #onGone: ThreadGone = (thread, failedStart) => {
-    this.#threads.splice(this.#threads.indexOf(thread as PoolThread), 1);
+    const at = this.#threads.indexOf(thread as PoolThread);
+    if (at >= 0) this.#threads.splice(at, 1);
     if (failedStart !== null) this.#closedBecause ??= `a thread could not start: ${failedStart}`;
   };
 
@@ -65,10 +67,11 @@ export class WorkerPool {
     this.#leastBusy()!.post(op, cipher, key, request);
   }
 
-  /** Ends all threads for good; requests under way fail. */
-  async close(): Promise<void> {
+  /** Ends all threads for good; requests under way fail. From now on there is room for none, though threads take time to end. */
+  close(): Promise<void> {
     this.#closedBecause ??= "it has been closed";
-    await Promise.all(this.#threads.map((thread) => thread.terminate()));
+    this.#ended ??= Promise.all(this.#threads.splice(0).map((thread) => thread.terminate())).then(() => {});
+    return this.#ended;
   }
 
   #leastBusy(): PoolThread | null {

@@ -91,6 +91,12 @@ describe("a pool of threads", () => {
   it("ends all its threads when closed, and starts none any more", async () => {
     const { pool, threads } = makePool(2);
     pool.hasRoom();
+    threads[0]!.isReady = true;
+    expect(pool.hasRoom()).toBe(true);
+    const closed = pool.close();
+    expect(pool.hasRoom(), "a thread that is about to end takes nothing").toBe(false);
+    await closed;
+    threads[0]!.gone(threads[0]!, null);
     await pool.close();
     expect([threads.map((thread) => thread.terminated), pool.hasRoom(), threads.length]).toEqual([[1], false, 1]);
   });
