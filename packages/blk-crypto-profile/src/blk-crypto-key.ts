@@ -142,7 +142,8 @@ function checkDunBytes(mode: CryptoMode, dunBytes: number): void {
 
 function checkDataUnit(bytes: number): void {
   const isPowerOfTwo = Number.isInteger(bytes) && bytes > 0 && (bytes & (bytes - 1)) === 0;
-  if (!isPowerOfTwo || bytes > MAX_DATA_UNIT_BYTES) refuse(`dataUnitBytes is ${bytes}, expected a power of two`);
+  if (isPowerOfTwo && bytes <= MAX_DATA_UNIT_BYTES) return;
+  refuse(`dataUnitBytes is ${bytes}, expected a power of two of at most ${MAX_DATA_UNIT_BYTES}`);
 }
 
 function checkFlags(keyType: CryptoKeyType, flags: number): void {
