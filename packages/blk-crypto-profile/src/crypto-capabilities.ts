@@ -41,13 +41,18 @@ export class CryptoCapabilities {
    */
   lastSupported: CryptoConfig | null = null;
 
-  /** @throws BlkError EINVAL for a mode there is none of, and for a count of DUN bytes other than 1 to 32. */
+  /**
+   * @throws BlkError EINVAL for a mode or key type there is none of, a mask of more than 32 bits, and a count of DUN bytes other
+   * than 1 to 32.
+   */
   constructor(options: CryptoCapabilitiesOptions) {
     checkDunBytes(options.maxDunBytesSupported);
     this.#maxDunBytes = options.maxDunBytesSupported;
-    for (const keyType of options.keyTypesSupported ?? ["raw"]) this.#keyTypes |= KeyTypeBit[keyType];
+    for (const keyType of options.keyTypesSupported ?? ["raw"]) this.#keyTypes |= keyTypeBit(keyType);
     for (const [name, mask] of Object.entries(options.modesSupported)) {
-      this.#dataUnitMasks[cryptoModeByName(name).num] = mask;
+      const { num } = cryptoModeByName(name);
+      if (mask >>> 0 !== mask) refuse(`modesSupported has ${mask} for ${name}, expected a mask of 32 bits`);
+      this.#dataUnitMasks[num] = mask;
     }
   }
 
@@ -142,11 +147,16 @@ export function blkCryptoHasCapabilities(
   return target?.includes(reference) ?? false;
 }
 
+function keyTypeBit(keyType: string): number {
+  if (keyType === "raw" || keyType === "hw-wrapped") return KeyTypeBit[keyType];
+  return refuse(`keyTypesSupported has ${JSON.stringify(keyType)}, expected "raw" or "hw-wrapped"`);
+}
+
 function checkDunBytes(maxDunBytes: number): void {
   if (Number.isInteger(maxDunBytes) && maxDunBytes >= 1 && maxDunBytes <= MAX_DUN_BYTES) return;
-  throw new BlkError(
-    "EINVAL",
-    "blk_crypto_profile_init",
-    `maxDunBytesSupported is ${maxDunBytes}, expected 1 to ${MAX_DUN_BYTES}`,
-  );
+  refuse(`maxDunBytesSupported is ${maxDunBytes}, expected 1 to ${MAX_DUN_BYTES}`);
+}
+
+function refuse(message: string): never {
+  throw new BlkError("EINVAL", "blk_crypto_profile_init", message);
 }

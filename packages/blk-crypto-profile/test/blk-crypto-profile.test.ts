@@ -76,6 +76,9 @@ describe("the profile itself", () => {
     [{ maxDunBytesSupported: 0 }, /maxDunBytesSupported is 0, expected 1 to 32/],
     [{ maxDunBytesSupported: 33 }, /maxDunBytesSupported is 33/],
     [{ modesSupported: { "AES-XTS": 512 } as never }, /unknown mode "AES-XTS"/],
+    [{ modesSupported: { "AES-256-XTS": 2 ** 32 } }, /modesSupported has 4294967296 for AES-256-XTS/],
+    [{ modesSupported: { Adiantum: Number.NaN } }, /modesSupported has NaN for Adiantum/],
+    [{ keyTypesSupported: ["wrapped"] as never }, /keyTypesSupported has "wrapped", expected "raw" or "hw-wrapped"/],
   ])("refuses %o", (options, message) => {
     start(1);
     expect(() => makeRig(new FakeHardware(), options)).toThrow(
