@@ -23,6 +23,7 @@ const FATAL_ERRORS = Is.DFES | Is.HCFES | Is.SBFES | Is.CEFES;
 const ENABLED_INTERRUPTS = Is.UTRCS | Is.UTMRCS | Is.UE | FATAL_ERRORS;
 /** Rounds of one interrupt; what is left then waits for the next turn of the event loop. */
 const MAX_ROUNDS = 32;
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export interface UfsHbaOptions {
   /** The controller's registers. */
@@ -89,13 +90,16 @@ export class UfsHba implements AsyncDisposable {
 
   private constructor(layer: BlockLayer, options: UfsHbaOptions) {
     const { mmio, memory, irq, name = "ufs0", variant = ufshciVariant } = options;
+    const { commandTimeoutMs = 30_000, autosuspendMs = null } = options;
     const { executor } = layer;
+    checkMs("commandTimeoutMs", commandTimeoutMs);
+    if (autosuspendMs !== null) checkMs("autosuspendMs", autosuspendMs);
     this.layer = layer;
     this.name = name;
     this.mmio = mmio;
     this.memory = memory;
     this.variant = variant;
-    this.commandTimeoutMs = options.commandTimeoutMs ?? 30_000;
+    this.commandTimeoutMs = commandTimeoutMs;
     this.device = new Device(name);
     this.#irq = irq;
     const cap = mmio.read32(Reg.CAP);
@@ -109,15 +113,15 @@ export class UfsHba implements AsyncDisposable {
     this.reserved = new ReservedSlot(this, this.transfers, this.transfers.lrbs[slotCount - 1]!);
     this.tagSet = new BlkMqTagSet({ queueDepth: slotCount - 1 });
     this.errorHandler = new UfsErrorHandler(this);
-    this.pm = new UfsPm(this, options.autosuspendMs ?? null);
+    this.pm = new UfsPm(this, autosuspendMs);
     this.crypto = initCryptoCapabilities(this);
   }
 
   /**
    * Starts a controller and its device, and finds the disks.
    *
-   * @throws BlkError ENODEV when there is no device, EIO or ETIMEDOUT when it does not work, whatever the crypto profile
-   * could not be made for. Everything acquired has been given back then.
+   * @throws BlkError EINVAL for times out of range, ENODEV when there is no device, EIO or ETIMEDOUT when it does not work,
+   * whatever the crypto profile could not be made for. Everything acquired has been given back then.
    * @kernel drivers/ufs/core/ufshcd.c: ufshcd_init, ufshcd_async_scan
    */
   static async probe(layer: BlockLayer, options: UfsHbaOptions): Promise<UfsHba> {
@@ -274,6 +278,11 @@ export class UfsHba implements AsyncDisposable {
     this.pm.touch();
     scsiCmdOf(rq).finish(rq, disposition, this.commandTimeoutMs);
   }
+}
+
+function checkMs(name: string, value: number): void {
+  if (Number.isInteger(value) && value >= 1 && value <= MAX_TIMER_MS) return;
+  throw new BlkError("EINVAL", "ufshcd_init", `${name} is ${value}, expected 1 to ${MAX_TIMER_MS}`);
 }
 
 function lowestBit(bits: number): number {

@@ -125,6 +125,18 @@ describe("probe, against a scripted controller", () => {
     await drive(rig.executor, hba.close());
   });
 
+  it("refuses times that are out of range", async () => {
+    const rig = new Rig();
+    for (const options of [{ commandTimeoutMs: 0 }, { commandTimeoutMs: 2 ** 31 }, { autosuspendMs: 0.5 }]) {
+      const [name, value] = Object.entries(options)[0]!;
+      await expect(rig.probe(options)).rejects.toMatchObject({
+        code: "EINVAL",
+        message: expect.stringContaining(`${name} is ${value}, expected 1 to 2147483647`),
+      });
+    }
+    expect(rig.host.writes).toEqual([]);
+  });
+
   it("gives up, and gives everything back, when the controller does not start", async () => {
     const noSlots = new Rig({ slotCount: 1 });
     await expect(noSlots.probe()).rejects.toMatchObject({ code: "ENODEV" });
