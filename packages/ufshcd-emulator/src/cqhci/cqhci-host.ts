@@ -23,6 +23,7 @@ const ANY_DATA_UNIT = 0xff;
 /** Registers where a 1 clears. */
 const W1C: readonly number[] = [CqReg.IS, CqReg.TCN];
 const MAX_TRANSFERS = 1024;
+const MAX_KEYSLOTS = 32;
 
 export interface CqhciHostOptions {
   readonly dma: Dma;
@@ -31,7 +32,11 @@ export interface CqhciHostOptions {
   readonly engine: SkcipherEngine;
   /** What is on the card; a multiple of 512 bytes. */
   readonly medium: Uint8Array;
-  /** @default 4 */
+  /**
+   * 1 to 32.
+   *
+   * @default 4
+   */
   readonly keyslots?: number;
 }
 
@@ -49,7 +54,9 @@ export class CqhciHost implements Mmio {
   readonly #slot = new Uint8Array(CQ_SLOT_BYTES);
   #high = false;
 
+  /** @throws RangeError for a number out of its range. */
   constructor(options: CqhciHostOptions) {
+    checkOptions(options);
     this.#options = options;
     const cap = {
       algorithm: UfsCryptoAlg.AES_XTS,
@@ -180,5 +187,14 @@ export class CqhciHost implements Mmio {
     this.#high = high;
     if (high) this.#options.irq.raise();
     else this.#options.irq.lower();
+  }
+}
+
+function checkOptions({ keyslots = 1, medium }: CqhciHostOptions): void {
+  if (!Number.isInteger(keyslots) || keyslots < 1 || keyslots > MAX_KEYSLOTS) {
+    throw new RangeError(`keyslots is ${keyslots}, expected 1 to ${MAX_KEYSLOTS}`);
+  }
+  if (medium.length === 0 || medium.length % SECTOR_BYTES !== 0) {
+    throw new RangeError(`the medium has ${medium.length} bytes, expected a multiple of ${SECTOR_BYTES}, and not 0`);
   }
 }

@@ -43,6 +43,17 @@ async function makeRig() {
   return { executor, layer, memory, medium, host, disk, writes, tasks, events, key };
 }
 
+it("a host refuses options that are out of range", () => {
+  const executor = new SimExecutor();
+  const parts = { dma: new HostMemory(), irq: new InterruptLine(executor), clock: new ExecutorClock(executor) };
+  const make = (medium: Uint8Array, keyslots: number) =>
+    new CqhciHost({ ...parts, engine: createNodeEngine(), medium, keyslots });
+  for (const keyslots of [0, 33, 1.5]) {
+    expect(() => make(new Uint8Array(512), keyslots)).toThrow(`keyslots is ${keyslots}, expected 1 to 32`);
+  }
+  expect(() => make(new Uint8Array(1000), 4)).toThrow("the medium has 1000 bytes, expected a multiple of 512");
+});
+
 it("[UFS-27] a key with 8-byte DUNs is not supported natively, one with 4 is", async () => {
   const { executor, disk, key } = await makeRig();
   expect(disk.profile!.capabilities.maxDunBytesSupported).toBe(4);
