@@ -1,4 +1,4 @@
-import { BlkBug } from "@inlinecrypt/blk-core";
+import { BlkBug, BlkError } from "@inlinecrypt/blk-core";
 import type { Dma } from "../ufshci/index.js";
 
 /** Where coherent memory begins: address 0 is nobody's. */
@@ -7,6 +7,9 @@ const COHERENT_BASE = 0x1_0000;
 const WINDOW_BASE = 0x4000_0000;
 /** Distance of two windows, and the most bytes of one: what a PRDT entry can describe. */
 const WINDOW_BYTES = 0x4_0000;
+
+/** Coherent memory ends before the windows begin. */
+const MAX_COHERENT_BYTES = 512 << 20;
 
 /** Descriptors are short: a loop copies them in less time than a view of them is made. */
 const SHORT_BYTES = 64;
@@ -46,8 +49,13 @@ export class HostMemory implements Dma {
   readonly #bytes = new Int32Array(MAX_WINDOWS);
   #mapped = 0;
 
-  constructor(options: HostMemoryOptions = {}) {
-    this.#coherent = new Uint8Array(options.coherentBytes ?? 1 << 20);
+  /** @throws BlkError EINVAL for a size out of range. */
+  constructor({ coherentBytes = 1 << 20 }: HostMemoryOptions = {}) {
+    if (!Number.isInteger(coherentBytes) || coherentBytes < 1 || coherentBytes > MAX_COHERENT_BYTES) {
+      const message = `coherentBytes is ${coherentBytes}, expected 1 to ${MAX_COHERENT_BYTES}`;
+      throw new BlkError("EINVAL", "host memory", message);
+    }
+    this.#coherent = new Uint8Array(coherentBytes);
   }
 
   /** Buffers mapped now. */

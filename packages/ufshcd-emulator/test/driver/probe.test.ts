@@ -1,4 +1,5 @@
 import { BlkStatus, ReqOp } from "@inlinecrypt/blk-core";
+import { HostMemory } from "@inlinecrypt/ufshcd-emulator/driver";
 import { describe, expect, it } from "vitest";
 import { submit } from "./support/bios.js";
 import { pattern } from "./support/keys.js";
@@ -123,6 +124,14 @@ describe("probe, against a scripted controller", () => {
     expect(rings).toHaveLength(1);
     expect(rings[0]![1].toString(2).replaceAll("0", "")).toHaveLength(3);
     await drive(rig.executor, hba.close());
+  });
+
+  it("memory for more than lies before the windows is refused", () => {
+    for (const coherentBytes of [0, 1.5, (512 << 20) + 1]) {
+      expect(() => new HostMemory({ coherentBytes })).toThrow(
+        `coherentBytes is ${coherentBytes}, expected 1 to 536870912`,
+      );
+    }
   });
 
   it("refuses times that are out of range", async () => {
