@@ -29,7 +29,7 @@ export class WorkerPool {
   readonly #onGone: ThreadGone = (thread, failedStart) => {
     const at = this.#threads.indexOf(thread as PoolThread);
     if (at >= 0) this.#threads.splice(at, 1);
-    if (failedStart !== null) this.#closedBecause ??= `a thread could not start: ${failedStart}`;
+    if (failedStart !== null) this.#cannotStart(failedStart);
   };
 
   constructor(cipherNames: readonly string[], workerCount: number, startThread: StartThread = startWorker) {
@@ -86,6 +86,15 @@ export class WorkerPool {
   #startAnother(): void {
     if (this.#closedBecause !== null || this.#threads.length === this.#workerCount) return;
     const memories = this.#memories.map((memory) => memory.bytes);
-    this.#threads.push(this.#startThread(memories, this.#cipherNames, this.#onGone));
+    try {
+      this.#threads.push(this.#startThread(memories, this.#cipherNames, this.#onGone));
+    } catch (error) {
+      // A process may be denied threads: `node --permission`.
+      this.#cannotStart((error as Error).message);
+    }
+  }
+
+  #cannotStart(why: string): void {
+    this.#closedBecause ??= `a thread could not start: ${why}`;
   }
 }

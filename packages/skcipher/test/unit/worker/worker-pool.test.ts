@@ -88,6 +88,14 @@ describe("a pool of threads", () => {
     expect(pool.closedBecause).toBe("a thread could not start: no such file");
   });
 
+  it("gives up when the process may have no threads at all", () => {
+    const pool = new WorkerPool(["xts(aes)"], 2, () => {
+      throw new Error("Access to this API has been restricted");
+    });
+    expect([pool.hasRoom(), pool.hasRoom()]).toEqual([false, false]);
+    expect(pool.closedBecause).toBe("a thread could not start: Access to this API has been restricted");
+  });
+
   it("ends all its threads when closed, and starts none any more", async () => {
     const { pool, threads } = makePool(2);
     pool.hasRoom();
