@@ -63,7 +63,8 @@ export class FaultPlan {
 
   /** One more fault, from now on. */
   add(rule: FaultRule): void {
-    this.#rules.push({ rule, skip: rule.skip ?? 0, left: rule.times ?? 1 });
+    const { skip = 0, times: left = 1 } = rule;
+    if (left > 0) this.#rules.push({ rule, skip, left });
   }
 
   /** Forgets all faults. */

@@ -117,6 +117,7 @@ describe("which commands a rule befalls", () => {
       false,
       false,
     ]);
+    expect(faulty(hostWith({ kind: "engineFault", times: 0 }), 2)).toEqual([false, false]);
   });
 
   it("slot and opcode", () => {
