@@ -18,11 +18,11 @@ import {
   UpiuCommandFlag,
   UpiuTransaction,
 } from "../ufshci/index.js";
-import { Completion } from "./completion.js";
+import { Completion, sleep } from "./completion.js";
 import type { CoherentBuffer } from "./host-memory.js";
 import { type Lrb, PRDT_AT, RESPONSE_AT } from "./lrb.js";
 import { Mutex } from "./mutex.js";
-import { MAX_RETRIES } from "./scsi-cmd.js";
+import { MAX_RETRIES, NO_ROOM_DELAY_MS } from "./scsi-cmd.js";
 import { decideDisposition } from "./scsi-disposition.js";
 import type { TransferRequestList } from "./transfer-list.js";
 import type { UfsHba } from "./ufs-hba.js";
@@ -120,14 +120,17 @@ export class ReservedSlot {
 
   async #scsiWithRetries(lun: number, cdb: Uint8Array, bytes: number): Promise<Uint8Array> {
     const what = `SCSI command 0x${cdb[0]!.toString(16)} to unit ${lun}`;
-    for (let tries = 0; ; tries++) {
+    const { commandTimeoutMs, layer } = this.#hba;
+    const untilMs = layer.executor.nowMs() + (MAX_RETRIES + 1) * commandTimeoutMs;
+    for (let retries = 0; ; ) {
       this.#composeScsi(lun, cdb, bytes);
-      await this.#send(this.#hba.commandTimeoutMs, what);
+      await this.#send(commandTimeoutMs, what);
       const { action, status } = decideDisposition(this.#transfers.ocs(this.lrb), this.lrb.ucd, this.#response, true);
       if (action === "end" && status === 0) {
         return this.#data.bytes.slice(0, Math.max(0, bytes - responseResidualBytes(this.lrb.ucd, RESPONSE_AT)));
       }
-      if (action === "end" || tries === MAX_RETRIES) throw ioError(what, `ended with status ${status}`);
+      if (action === "requeue" && layer.executor.nowMs() < untilMs) await sleep(layer.executor, NO_ROOM_DELAY_MS);
+      else if (action !== "retry" || retries++ === MAX_RETRIES) throw ioError(what, `ended with status ${status}`);
     }
   }
 

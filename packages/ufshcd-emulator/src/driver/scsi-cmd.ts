@@ -5,7 +5,7 @@ import type { Disposition } from "./scsi-disposition.js";
 export const MAX_RETRIES = 5;
 
 /** How soon a command is offered again that the device had no room for. @kernel drivers/scsi/scsi_lib.c: SCSI_QUEUE_DELAY */
-const NO_ROOM_DELAY_MS = 3;
+export const NO_ROOM_DELAY_MS = 3;
 
 /**
  * What the driver remembers about a request over all its tries.

@@ -126,6 +126,20 @@ describe("probe, against a scripted controller", () => {
     await drive(rig.executor, hba.close());
   });
 
+  it("asks again, after a while each time, when a unit has no room for the command, but not for ever", async () => {
+    const [BUSY, TEST_UNIT_READY] = [0x08, 0x00];
+    const rig = new Rig();
+    let left = 20;
+    rig.host.script = ([opcode]) => (opcode === TEST_UNIT_READY && left-- > 0 ? { status: BUSY } : undefined);
+    const hba = await rig.probe();
+    expect(rig.executor.nowMs()).toBeGreaterThanOrEqual(20 * 3);
+    await drive(rig.executor, hba.close());
+    const stuck = new Rig();
+    stuck.host.script = ([opcode]) => (opcode === TEST_UNIT_READY ? { status: BUSY } : undefined);
+    await expect(stuck.probe({ commandTimeoutMs: 100 })).rejects.toMatchObject({ code: "EIO" });
+    expect(stuck.executor.nowMs()).toBeLessThan(1000);
+  });
+
   it("memory for more than lies before the windows is refused", () => {
     for (const coherentBytes of [0, 1.5, (512 << 20) + 1]) {
       expect(() => new HostMemory({ coherentBytes })).toThrow(
