@@ -81,8 +81,7 @@ export interface UfsDiskOptions extends UfsUnitOptions {
   /** What goes wrong; more may be added later through `controller.faults`. */
   faults?: readonly FaultRule[];
   /**
-   * Which make of controller it is. One that takes keys in the PRDT needs an `engine`, and has neither keyslots nor a choice
-   * of data unit sizes.
+   * Which make of controller it is. One that takes keys in the PRDT has neither keyslots nor a choice of data unit sizes.
    *
    * @default ufshciVariant
    */
@@ -105,11 +104,13 @@ export function logicalUnitsOf(options: UfsDiskOptions): LogicalUnitOptions[] {
 /** The crypto engine asked for, of the kind that the variant drives; empty: none. @throws BlkError EINVAL. */
 export function cryptoOf(options: UfsDiskOptions): Pick<UfsHostControllerOptions, "crypto" | "keysInPrdt"> {
   const { engine, variant } = options;
-  if (variant?.keysInPrdt !== undefined) return { keysInPrdt: { engine: engineForPrdtOf(variant, options) } };
-  const crypto = keyslotCryptoOf(options);
-  if (engine !== undefined) return { crypto: { engine, ...crypto } };
-  if (Object.keys(crypto).length === 0) return {};
-  return refuse("keyslots or dataUnitSizes are given without an engine");
+  const ofSlots = keyslotCryptoOf(options);
+  const isOfSlots = Object.keys(ofSlots).length > 0;
+  if (isOfSlots && engine === undefined) refuse("keyslots or dataUnitSizes are given without an engine");
+  if (engine === undefined) return {};
+  if (variant?.keysInPrdt === undefined) return { crypto: { engine, ...ofSlots } };
+  if (!isOfSlots) return { keysInPrdt: { engine } };
+  return refuse(`keyslots or dataUnitSizes are given for variant ${variant.name}, which takes keys in the PRDT`);
 }
 
 /** @throws BlkError EINVAL naming what is out of range. */
@@ -124,13 +125,6 @@ function keyslotCryptoOf({ keyslots, dataUnitSizes }: UfsDiskOptions): Omit<Cont
     ...(keyslots !== undefined && { keyslots }),
     ...(dataUnitSizes !== undefined && { caps: [capOf(dataUnitSizes)] }),
   };
-}
-
-function engineForPrdtOf({ name }: UfsVariant, { engine, keyslots, dataUnitSizes }: UfsDiskOptions): SkcipherEngine {
-  if (keyslots !== undefined || dataUnitSizes !== undefined) {
-    refuse(`keyslots or dataUnitSizes are given for variant ${name}, which takes keys in the PRDT`);
-  }
-  return engine ?? refuse(`variant ${name} takes keys in the PRDT, expected an engine`);
 }
 
 function unitOf(what: string, { bytes, backing, readOnly = false }: UfsUnitOptions): LogicalUnitOptions {

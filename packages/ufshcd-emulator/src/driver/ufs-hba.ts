@@ -13,7 +13,7 @@ import { TransferRequestList } from "./transfer-list.js";
 import { UfsErrorHandler } from "./ufs-error-handler.js";
 import type { UfsLun } from "./ufs-lun.js";
 import { UfsPm } from "./ufs-pm.js";
-import { type UfsVariant, ufshciVariant } from "./ufs-variant.js";
+import { type KeysInPrdt, type UfsVariant, ufshciVariant } from "./ufs-variant.js";
 import { type HbaCrypto, initCryptoCapabilities } from "./ufshcd-crypto.js";
 import { UIC_INTERRUPTS, UicCommands } from "./uic-commands.js";
 
@@ -107,14 +107,14 @@ export class UfsHba implements AsyncDisposable {
     const taskSlotCount = ((cap & Cap.NUTMRS_MASK) >>> Cap.NUTMRS_LSB) + 1;
     if (slotCount < 2) throw new BlkError("ENODEV", name, "the controller has 1 transfer slot, expected at least 2");
     this.uic = new UicCommands(mmio, executor);
-    const entryBytes = variant.keysInPrdt?.entryBytes ?? PRDT_ENTRY_BYTES;
+    this.pm = new UfsPm(this, autosuspendMs);
+    this.crypto = initCryptoCapabilities(this);
+    const entryBytes = this.keysInPrdt?.entryBytes ?? PRDT_ENTRY_BYTES;
     this.transfers = new TransferRequestList(mmio, executor, memory, slotCount, entryBytes);
     this.tasks = new TaskRequestList(mmio, executor, memory, taskSlotCount);
     this.reserved = new ReservedSlot(this, this.transfers, this.transfers.lrbs[slotCount - 1]!);
     this.tagSet = new BlkMqTagSet({ queueDepth: slotCount - 1 });
     this.errorHandler = new UfsErrorHandler(this);
-    this.pm = new UfsPm(this, autosuspendMs);
-    this.crypto = initCryptoCapabilities(this);
   }
 
   /**
@@ -142,6 +142,11 @@ export class UfsHba implements AsyncDisposable {
 
   get cryptoProfile(): BlkCryptoProfile | null {
     return this.crypto?.profile ?? null;
+  }
+
+  /** How keys get into PRDT entries; without encryption these are UFSHCI's, whatever the variant. */
+  get keysInPrdt(): KeysInPrdt | undefined {
+    return this.crypto === null ? undefined : this.variant.keysInPrdt;
   }
 
   /** Whether a request may be sent now. RESOURCE: soon. IOERR: no more. @context hot */

@@ -142,7 +142,7 @@ export class UfsLun {
       lrb.utrd.dunHigh = ctx.dun[1]!;
       return BlkStatus.OK;
     }
-    const { keysInPrdt } = this.#hba.variant;
+    const { keysInPrdt } = this.#hba;
     if (keysInPrdt === undefined) return BlkStatus.IOERR;
     lrb.holdsKeys = true;
     return keysInPrdt.fillCryptoPrdt(ctx, lrb.ucd, PRDT_AT, lrb.mapped) ? BlkStatus.OK : BlkStatus.IOERR;
@@ -172,7 +172,7 @@ function commandFlags(direction: number): number {
 
 /** With keys in the PRDT, an entry is one data unit. */
 function limitsFor(hba: UfsHba, info: ScsiDiskInfo): ScsiDiskInfo["limits"] {
-  const dataUnitBytes = hba.variant.keysInPrdt?.dataUnitBytes;
+  const dataUnitBytes = hba.keysInPrdt?.dataUnitBytes;
   if (dataUnitBytes === undefined) return info.limits;
   return { ...info.limits, maxSegmentBytes: dataUnitBytes, dmaAlignmentBytes: dataUnitBytes };
 }
