@@ -138,7 +138,7 @@ export class BlkCryptoProfile implements CryptoProfile {
 }
 
 /**
- * A profile that is destroyed when its device detaches.
+ * A profile that is destroyed when its device detaches, after the low-level ops under way have ended.
  *
  * @throws BlkError as the constructor does; then nothing is registered. ENODEV when the device is detached.
  * @kernel block/blk-crypto-profile.c: devm_blk_crypto_profile_init
@@ -149,7 +149,7 @@ export function devmBlkCryptoProfileInit(
   options: BlkCryptoProfileOptions,
 ): BlkCryptoProfile {
   const profile = new BlkCryptoProfile(layer, options);
-  device.addAction(() => profile[Symbol.dispose]());
+  device.addAction(() => profile[Symbol.asyncDispose]());
   return profile;
 }
 

@@ -60,6 +60,29 @@ describe("devmBlkCryptoProfileInit", () => {
     expect(profile.slotTable()[0]!.key).toBeNull();
   });
 
+  it("[PROF-2] detaching waits for a low-level op under way", async () => {
+    const { layer } = makeRig(new FakeHardware());
+    const device = new Device("ufshcd0");
+    const log: string[] = [];
+    let finish = (): void => {};
+    const keyslotEvict = async (): Promise<void> => {
+      await new Promise<void>((resolve) => {
+        finish = resolve;
+      });
+      log.push("evicted");
+    };
+    const llOps = { keyslotProgram() {}, keyslotEvict };
+    const profile = devmBlkCryptoProfileInit(device, layer, { ...options, llOps });
+    const key = makeKey();
+    profile.putKeyslot(new TestWaiter(profile, key).slot!);
+    const evicting = profile.evictKey(key);
+    const detaching = device[Symbol.asyncDispose]().then(() => log.push("detached"));
+    for (let turn = 0; turn < 20; turn++) await Promise.resolve();
+    finish();
+    await Promise.all([evicting, detaching]);
+    expect(log).toEqual(["evicted", "detached"]);
+  });
+
   it("[PROF-2] a failed init registers nothing", async () => {
     const { layer } = makeRig(new FakeHardware());
     const device = new Device("ufshcd0");
