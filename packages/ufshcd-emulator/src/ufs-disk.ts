@@ -44,8 +44,11 @@ export class UfsDisk implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    await this.hba.close();
-    this.controller[Symbol.dispose]();
+    try {
+      await this.hba.close();
+    } finally {
+      this.controller[Symbol.dispose]();
+    }
   }
 }
 

@@ -54,6 +54,17 @@ describe("createUfsDisk", () => {
     expect(resets).toHaveLength(2);
   });
 
+  it("switches the controller off even when something of the driver's cannot be undone", async () => {
+    const disk = await createUfsDisk({ layer: newLayer(), engine, bytes: MIB });
+    const resets: string[] = [];
+    disk.controller.events.observe(({ type }) => type === "hostReset" && resets.push(type));
+    disk.hba.device.addAction(() => {
+      throw new Error("it cannot be undone");
+    });
+    await expect(disk.close()).rejects.toThrow("it cannot be undone");
+    expect(resets).toHaveLength(2);
+  });
+
   it("without an engine there is no profile, and the disk works", async () => {
     await using disk = await createUfsDisk({ layer: newLayer(), bytes: MIB });
     expect(disk.profile).toBeNull();
