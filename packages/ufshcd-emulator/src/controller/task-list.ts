@@ -77,8 +77,7 @@ export class TaskList {
     if (!this.#isRung(index) || this.#answers[index] !== null || this.#core.isHalted) return;
     const descriptor = new Uint8Array(UTMRD_BYTES);
     if (!this.#core.dma.read(this.#addressOf(index), descriptor)) return this.#core.fatal(Is.SBFES);
-    const utmrd = newUtmrd();
-    parseUtmrd(descriptor, 0, utmrd);
+    const utmrd = parsed(descriptor);
     const valid = utmrd.request.transaction === UpiuTransaction.TASK_REQ;
     const response = valid ? this.#execute(utmrd) : TaskResponse.FUNC_NOT_SUPPORTED;
     const ocs = valid ? Ocs.SUCCESS : Ocs.INVALID_CMD_TABLE_ATTR;
@@ -91,7 +90,8 @@ export class TaskList {
     this.#answers[index] = null;
     if (!this.#core.dma.write(this.#addressOf(index), answer)) return this.#core.fatal(Is.SBFES);
     this.#core.registers.clearBits(Reg.UTMRLDBR, 1 << index);
-    this.#core.interrupts.raise(Is.UTMRCS);
+    const { interrupt, ocs } = parsed(answer);
+    if (interrupt || ocs !== Ocs.SUCCESS) this.#core.interrupts.raise(Is.UTMRCS);
   }
 
   #execute(utmrd: Utmrd): TaskResponse {
@@ -128,4 +128,10 @@ export class TaskList {
         return TaskResponse.FUNC_NOT_SUPPORTED;
     }
   }
+}
+
+function parsed(descriptor: Uint8Array): Utmrd {
+  const utmrd = newUtmrd();
+  parseUtmrd(descriptor, 0, utmrd);
+  return utmrd;
 }

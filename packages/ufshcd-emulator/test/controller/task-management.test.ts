@@ -26,6 +26,22 @@ describe("task management", () => {
     expect(host.manageTask(TaskFunction.QUERY_TASK, 1, 40).response, "of another unit").toBe(TaskResponse.FUNC_COMPL);
   });
 
+  it("interrupts when the request asks for it, or when it fails", () => {
+    const { host } = busyHost();
+    const descriptor = host.memory.at(host.utmrdAddress(0), hw.UTMRD_BYTES);
+    const isAfter = (transaction: number, interrupt: boolean): number => {
+      const request = { ...hw.newUpiuHeader(), transaction, func: TaskFunction.QUERY_TASK };
+      hw.buildUtmrd(descriptor, 0, { ...hw.newUtmrd(), interrupt, request });
+      host.write(hw.Reg.UTMRLDBR, 1);
+      host.clock.settle();
+      expect(host.taskAnswer(0).pending).toBe(false);
+      return host.takeInterrupts();
+    };
+    expect(isAfter(hw.UpiuTransaction.TASK_REQ, true)).toBe(hw.Is.UTMRCS);
+    expect(isAfter(hw.UpiuTransaction.TASK_REQ, false)).toBe(0);
+    expect(isAfter(hw.UpiuTransaction.NOP_OUT, false), "OCS 1").toBe(hw.Is.UTMRCS);
+  });
+
   it("QUERY TASK SET asks for a whole unit", () => {
     const { host } = busyHost(0);
     expect(host.manageTask(TaskFunction.QUERY_TASK_SET, 0, 0).response).toBe(TaskResponse.FUNC_SUCCEEDED);
