@@ -63,6 +63,21 @@ describe("wrapped-key ops", () => {
     }
   });
 
+  it("[PROF-33] refuse a buffer that some blob does not fit: it would be cut off", async () => {
+    let called = 0;
+    const op = (): number => ++called;
+    const { wrappedKeys } = rigWith({ importKey: op, generateKey: op, prepareKey: op }).profile;
+    const [blob, short] = [new Uint8Array(60), new Uint8Array(127)];
+    const inShort = [
+      wrappedKeys.importKey(ROOT_KEY, short),
+      wrappedKeys.generateKey(short),
+      wrappedKeys.prepareKey(blob, short),
+    ];
+    const refused = { code: "EINVAL", message: expect.stringContaining("has 128 bytes or more, not 127") };
+    for (const call of inShort) await expect(call).rejects.toMatchObject(refused);
+    expect(called).toBe(0);
+  });
+
   it("[PROF-33] [PROF-28] run one at a time", async () => {
     const running: (() => void)[] = [];
     const log: string[] = [];
