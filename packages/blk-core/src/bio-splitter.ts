@@ -1,7 +1,7 @@
 import type { Bio } from "./bio.js";
 import type { BioSet } from "./bio-set.js";
 import type { RequestPool } from "./blk-mq-request-pool.js";
-import { bytesWithinLimits, SplitResult } from "./blk-split.js";
+import { bytesWithinLimits, fitsAsItIs, SplitResult } from "./blk-split.js";
 import { ReqFlag } from "./opf.js";
 import type { RequestQueue } from "./request-queue.js";
 import { BlkStatus } from "./status.js";
@@ -33,7 +33,15 @@ export class BioSplitter {
    * requests, behind the bios they belong to, could take all split bios.
    */
   split(bio: Bio, requests: RequestPool): Bio | null {
+    if (fitsAsItIs(bio, this.#queue.limits)) {
+      bio.segmentCount = 1;
+      return bio;
+    }
     if (bio.bytes === 0) return bio;
+    return this.#splitMeasured(bio, requests);
+  }
+
+  #splitMeasured(bio: Bio, requests: RequestPool): Bio | null {
     const result = this.#result;
     bytesWithinLimits(bio, this.#queue.limits, result);
     if (result.status !== BlkStatus.OK) return endWith(bio, result.status);

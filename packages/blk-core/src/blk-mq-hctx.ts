@@ -51,8 +51,27 @@ export class BlkMqHwCtx {
     for (let rq = this.#next(elevator); rq !== null; rq = this.#next(elevator)) {
       const owner = rq.hctx;
       if (owner !== this && owner.dispatch.first !== null) return owner.dispatch.append(rq);
-      if (!owner.#issue(rq, elevator)) return;
+      if (!owner.issue(rq, elevator)) return;
     }
+  }
+
+  /**
+   * Offers one request to the driver. False when it has to wait, in front of all others.
+   *
+   * @kernel block/blk-mq.c: blk_mq_dispatch_rq_list, blk_mq_try_issue_directly
+   */
+  issue(rq: BlkRequest, elevator: Elevator): boolean {
+    rq.tag = this.#tags.tryGet(this.#tagUser);
+    if (rq.tag < 0) {
+      this.dispatch.prepend(rq);
+      this.#tags.wait(this.#tagUser);
+      return false;
+    }
+    const last = !this.hasWork(elevator);
+    const status = this.#start(rq, last);
+    if (status !== BlkStatus.OK) return this.#refused(rq, status);
+    this.#uncommitted = !last;
+    return true;
   }
 
   /** Tells the driver that what it was told to expect does not come. */
@@ -60,6 +79,11 @@ export class BlkMqHwCtx {
     if (!this.#uncommitted) return;
     this.#uncommitted = false;
     this.#queue.ops.commitRqs?.(this.index);
+  }
+
+  /** Whether requests wait that go before a new one. */
+  hasWork(elevator: Elevator): boolean {
+    return this.dispatch.first !== null || elevator.hasWork(this);
   }
 
   /**
@@ -86,21 +110,6 @@ export class BlkMqHwCtx {
   #next(elevator: Elevator): BlkRequest | null {
     if (this.#queue.isQuiesced) return null;
     return this.dispatch.shift() ?? elevator.dispatch(this);
-  }
-
-  /** False when the request has to wait, in front of all others. @kernel block/blk-mq.c: blk_mq_dispatch_rq_list */
-  #issue(rq: BlkRequest, elevator: Elevator): boolean {
-    rq.tag = this.#tags.tryGet(this.#tagUser);
-    if (rq.tag < 0) {
-      this.dispatch.prepend(rq);
-      this.#tags.wait(this.#tagUser);
-      return false;
-    }
-    const last = this.dispatch.first === null && !elevator.hasWork(this);
-    const status = this.#start(rq, last);
-    if (status !== BlkStatus.OK) return this.#refused(rq, status);
-    this.#uncommitted = !last;
-    return true;
   }
 
   /** False when the driver lacks something now; with any other status the request has ended. */

@@ -299,14 +299,30 @@ export class BlkMqQueue extends RequestQueue {
     if (opIsFlush(rq.opf) && this.#flush.insert(rq)) return;
     const plug = this.layer.currentPlug;
     if (plug !== null) return plug.add(rq);
+    if (this.#mayIssueDirectly(rq.hctx)) return this.#issueDirectly(rq);
     this.insert(rq);
     this.run();
   }
 
+  /** Nothing sorts, and nothing waits that a new request would overtake. @kernel block/blk-mq.c: blk_mq_submit_bio */
+  #mayIssueDirectly(hctx: BlkMqHwCtx): boolean {
+    return !this.#running && !this.#elevator.sorts && this.#quiesceDepth === 0 && !hctx.hasWork(this.#elevator);
+  }
+
+  /** Past insertion and dispatch. What starts meanwhile is offered afterwards: no recursion. @kernel block/blk-mq.c: blk_mq_try_issue_directly */
+  #issueDirectly(rq: BlkRequest): void {
+    this.#running = true;
+    try {
+      rq.hctx.issue(rq, this.#elevator);
+    } finally {
+      this.#running = false;
+    }
+    if (this.#runAgain) this.run();
+  }
+
   #runIfWorkIsLeft(): void {
     for (let index = 0; index < this.hctxs.length; index++) {
-      const hctx = this.hctxs[index]!;
-      if (hctx.dispatch.first !== null || this.#elevator.hasWork(hctx)) return this.run();
+      if (this.hctxs[index]!.hasWork(this.#elevator)) return this.run();
     }
   }
 

@@ -66,36 +66,37 @@ function writeZeroesWithinLimits(bio: Bio, limits: QueueLimits, result: SplitRes
 }
 
 /**
+ * Most bios are a read or write of one piece of memory that the device takes at once: they need no walk. False for those
+ * that have to be measured.
+ *
+ * @context hot
+ */
+export function fitsAsItIs(bio: Bio, limits: QueueLimits): boolean {
+  const { bytes, vecDone } = bio;
+  if (bytes === 0 || opOf(bio.opf) > ReqOp.WRITE) return false;
+  const vec = bio.vecs[bio.vecIndex]!;
+  const start = vec.offset + vecDone;
+  if (bytes > vec.bytes - vecDone || bytes > limits.maxSegmentBytes || bytes > limits.maxSectors * SECTOR_BYTES)
+    return false;
+  return start + bytes <= limits.segmentBoundaryBytes && ((start | bytes) & memoryAlignMask(bio, limits)) === 0;
+}
+
+function memoryAlignMask(bio: Bio, limits: QueueLimits): number {
+  return Math.max(dataUnitBytesOf(bio), limits.dmaAlignmentBytes) - 1;
+}
+
+function dataUnitBytesOf(bio: Bio): number {
+  return bio.cryptCtx === null ? 1 : bio.cryptCtx.key!.dataUnitBytes;
+}
+
+/**
  * The alignment rule covers bios that need no split too, and a split point is aligned to the data unit, not only to
  * the logical block: the kernel misses both.
  *
  * @kernel block/blk-merge.c: bio_split_io_at, bio_split_alignment
  */
 function dataWithinLimits(bio: Bio, limits: QueueLimits, result: SplitResult): void {
-  const dataUnitBytes = bio.cryptCtx === null ? 1 : bio.cryptCtx.key!.dataUnitBytes;
-  const memoryAlignMask = Math.max(dataUnitBytes, limits.dmaAlignmentBytes) - 1;
-  if (!isOneSegment(bio, limits)) return segmentsWithinLimits(bio, limits, dataUnitBytes, memoryAlignMask, result);
-  const start = bio.vecs[bio.vecIndex]!.offset + bio.vecDone;
-  if (((start | bio.bytes) & memoryAlignMask) !== 0) return result.set(BlkStatus.INVAL, 0, 0);
-  result.set(BlkStatus.OK, bio.bytes, 1);
-}
-
-/** Most bios lie in one piece of memory that the device takes at once: they need no walk. */
-function isOneSegment(bio: Bio, limits: QueueLimits): boolean {
-  const vec = bio.vecs[bio.vecIndex]!;
-  const { bytes, vecDone } = bio;
-  if (bytes > vec.bytes - vecDone || bytes > limits.maxSegmentBytes || bytes > limits.maxSectors * SECTOR_BYTES)
-    return false;
-  return vec.offset + vecDone + bytes <= limits.segmentBoundaryBytes;
-}
-
-function segmentsWithinLimits(
-  bio: Bio,
-  limits: QueueLimits,
-  dataUnitBytes: number,
-  memoryAlignMask: number,
-  result: SplitResult,
-): void {
+  const alignMask = memoryAlignMask(bio, limits);
   const maxBytes = limits.maxSectors * SECTOR_BYTES;
   let bytes = 0;
   let segmentCount = 0;
@@ -104,7 +105,7 @@ function segmentsWithinLimits(
     const vec = bio.vecs[index]!;
     const start = vec.offset + done;
     const vecBytes = Math.min(vec.bytes - done, left);
-    if (((start | vecBytes) & memoryAlignMask) !== 0) return result.set(BlkStatus.INVAL, 0, 0);
+    if (((start | vecBytes) & alignMask) !== 0) return result.set(BlkStatus.INVAL, 0, 0);
     left -= vecBytes;
     // Once one limit is reached, what follows is only checked.
     for (let at = 0; at < vecBytes && segmentCount < limits.maxSegments && bytes < maxBytes; segmentCount++) {
@@ -113,7 +114,7 @@ function segmentsWithinLimits(
       bytes += segmentBytes;
     }
   }
-  if (bytes < bio.bytes) bytes -= bytes % Math.max(limits.logicalBlockBytes, dataUnitBytes);
+  if (bytes < bio.bytes) bytes -= bytes % Math.max(limits.logicalBlockBytes, dataUnitBytesOf(bio));
   if (bytes === 0) return result.set(BlkStatus.INVAL, 0, 0);
   result.set(BlkStatus.OK, bytes, segmentCount);
 }

@@ -20,6 +20,7 @@ export const noneElevator: ElevatorType = {
 };
 
 class NoneElevator implements Elevator {
+  readonly sorts = false;
   /** One list for each hardware queue. */
   readonly #lists: readonly RequestList[];
 

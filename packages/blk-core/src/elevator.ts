@@ -9,6 +9,8 @@ import type { BlkRequest } from "./blk-request.js";
  * @kernel block/elevator.h: elevator_mq_ops
  */
 export interface Elevator {
+  /** Whether it has a say in each request; else one goes past it while it holds none. @kernel include/linux/blk-mq.h: RQF_USE_SCHED */
+  readonly sorts: boolean;
   /** Merges a bio into a request held here; false when none fits. */
   mergeBio(bio: Bio, hctx: BlkMqHwCtx): boolean;
   /** Takes a request; one that merges into another is freed. */

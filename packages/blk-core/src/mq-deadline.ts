@@ -101,6 +101,7 @@ class DirectionQueue {
 }
 
 class MqDeadline implements Elevator {
+  readonly sorts = true;
   readonly #executor: Executor;
   readonly #reads: DirectionQueue;
   readonly #writes: DirectionQueue;

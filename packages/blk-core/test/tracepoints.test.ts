@@ -1,4 +1,12 @@
-import { BioQueue, type BlkMqQueueOptions, BlkStatus, GenDisk, mqDeadline, ReqOp } from "@inlinecrypt/blk-core";
+import {
+  BioQueue,
+  type BlkMqQueueOptions,
+  BlkStatus,
+  GenDisk,
+  mqDeadline,
+  noneElevator,
+  ReqOp,
+} from "@inlinecrypt/blk-core";
 import { describe, expect, it } from "vitest";
 import { expectNoLeaks, makeRig, type Rig, submit } from "./support.js";
 
@@ -108,14 +116,17 @@ describe("the life of an I/O", () => {
     expect(rig.log).toEqual([]);
   });
 
-  it("request by request: allocated, inserted, issued, completed", () => {
-    const rig = recorded();
+  it.each([
+    ["without an elevator", noneElevator, []],
+    ["with one", mqDeadline(), ["rq_insert 0+8"]],
+  ])("request by request, %s: allocated, perhaps inserted, issued, completed", (_which, elevator, inserted) => {
+    const rig = recorded({ elevator });
     submit(rig, 0, 8);
     rig.driver.completeNext(BlkStatus.MEDIUM);
     expect(rig.log).toEqual([
       "bio_queue 0+8",
       "getrq 0+8",
-      "rq_insert 0+8",
+      ...inserted,
       "rq_issue 0+8",
       `rq_complete 0+8 ${BlkStatus.MEDIUM} 4096`,
     ]);
