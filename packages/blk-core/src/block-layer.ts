@@ -129,13 +129,12 @@ export class BlockLayer {
    * @kernel block/blk-core.c: submit_bio_noacct_nocheck
    */
   submitBioNoacctNocheck(bio: Bio): void {
-    this.#traceQueue(bio);
+    if (!bio.traceCompletion) this.#traceQueue(bio);
     this.#appendPending(bio);
     if (!this.#submitting) this.#drainPending();
   }
 
   #traceQueue(bio: Bio): void {
-    if (bio.traceCompletion) return;
     bio.traceCompletion = true;
     this.tracepoints.blockBioQueue.emit?.(bio);
   }

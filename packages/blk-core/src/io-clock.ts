@@ -12,7 +12,7 @@ export class IoClock {
   readonly #executor: Pick<Executor, "nowMs">;
   #held = false;
   /** Whether `ms` may be of an earlier time. */
-  #stale = true;
+  isStale = true;
 
   constructor(executor: Pick<Executor, "nowMs">) {
     this.#executor = executor;
@@ -20,7 +20,7 @@ export class IoClock {
 
   /** Brings `ms` up to date, if it has not been since `hold`. */
   refresh(): void {
-    if (this.#stale) this.#read();
+    if (this.isStale) this.#read();
   }
 
   /** From here to `release` it is read once, on first use. */
@@ -30,11 +30,11 @@ export class IoClock {
 
   release(): void {
     this.#held = false;
-    this.#stale = true;
+    this.isStale = true;
   }
 
   #read(): void {
     this.ms = this.#executor.nowMs();
-    this.#stale = !this.#held;
+    this.isStale = !this.#held;
   }
 }

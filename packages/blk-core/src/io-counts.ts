@@ -24,15 +24,16 @@ export class IoTicks {
     this.clock = clock;
   }
 
-  /** Brings clock and time up to date. @context hot. Before anything starts or is done. */
-  advance(): void {
-    this.clock.refresh();
-    if (this.clock.ms > this.#stampMs) this.#add(this.clock.ms);
+  /** Whether clock and time are up to date, as they have to be before anything starts or is done. */
+  get isCurrent(): boolean {
+    return !this.clock.isStale && this.clock.ms === this.#stampMs;
   }
 
-  #add(nowMs: number): void {
-    if (this.inFlight > 0) this.ms += nowMs - this.#stampMs;
-    this.#stampMs = nowMs;
+  /** Brings clock and time up to date. */
+  advance(): void {
+    this.clock.refresh();
+    if (this.inFlight > 0) this.ms += this.clock.ms - this.#stampMs;
+    this.#stampMs = this.clock.ms;
   }
 }
 
@@ -60,7 +61,7 @@ export class IoCounts {
   /** Something starts, now. @context hot. @kernel block/blk-mq.c: blk_account_io_start */
   start(io: CountedIo): void {
     const ticks = this.#ticks;
-    ticks.advance();
+    if (!ticks.isCurrent) ticks.advance();
     io.startMs = ticks.clock.ms;
     ticks.inFlight++;
     this.inFlight++;
@@ -70,7 +71,7 @@ export class IoCounts {
   /** It is done. @context hot. @kernel block/blk-mq.c: blk_account_io_done */
   done(io: CountedIo): void {
     const ticks = this.#ticks;
-    ticks.advance();
+    if (!ticks.isCurrent) ticks.advance();
     this.ms += ticks.clock.ms - io.startMs;
     this.ios++;
     ticks.inFlight--;

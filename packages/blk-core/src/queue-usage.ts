@@ -11,7 +11,8 @@ export class QueueUsage {
   #freezeDepth = 0;
   #state: "live" | "draining" | "dead" = "live";
   #drained: Promise<void> | null = null;
-  #idleWaiters: (() => void)[] = [];
+  /** Null: nobody waits. */
+  #idleWaiters: (() => void)[] | null = null;
 
   /** Bios or requests taken and not ended. */
   get count(): number {
@@ -34,9 +35,9 @@ export class QueueUsage {
 
   /** @kernel block/blk-core.c: blk_queue_exit */
   exit(): void {
-    if (this.#count === 0) throw new BlkBug("a queue ended more than it took");
+    if (this.#count === 0) throw endedTooMuch();
     this.#count--;
-    if (this.#count === 0 && this.#idleWaiters.length > 0) this.#wakeIdleWaiters();
+    if (this.#idleWaiters !== null && this.#count === 0) this.#wake(this.#idleWaiters);
   }
 
   /** @kernel block/blk-mq.c: blk_freeze_queue_start, blk_mq_freeze_queue_wait */
@@ -66,12 +67,17 @@ export class QueueUsage {
 
   #idle(): Promise<void> {
     if (this.#count === 0) return Promise.resolve();
-    return new Promise((resolve) => this.#idleWaiters.push(resolve));
+    this.#idleWaiters ??= [];
+    const waiters = this.#idleWaiters;
+    return new Promise((resolve) => waiters.push(resolve));
   }
 
-  #wakeIdleWaiters(): void {
-    const waiters = this.#idleWaiters;
-    this.#idleWaiters = [];
+  #wake(waiters: (() => void)[]): void {
+    this.#idleWaiters = null;
     for (const wake of waiters) wake();
   }
+}
+
+function endedTooMuch(): BlkBug {
+  return new BlkBug("a queue ended more than it took");
 }

@@ -52,7 +52,7 @@ export class Quota {
   giveBack(): void {
     if (this.inUse === 0) this.refuseReturn();
     this.inUse--;
-    if (this.#firstWaiter !== null) this.#wake(this.#firstWaiter);
+    if (this.#firstWaiter !== null) this.#wakeFirst();
   }
 
   /** Queues a waiter, first come first served; one that waits already keeps its place. */
@@ -69,7 +69,8 @@ export class Quota {
   }
 
   /** Takes the first waiter out of the line, and lets it ask again. */
-  #wake(waiter: PoolWaiter): void {
+  #wakeFirst(): void {
+    const waiter = this.#firstWaiter!;
     this.#firstWaiter = waiter.next;
     if (this.#firstWaiter === null) this.#lastWaiter = null;
     waiter.next = null;
