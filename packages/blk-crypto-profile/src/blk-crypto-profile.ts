@@ -11,6 +11,7 @@ import {
   type RequestQueue,
   type SysfsFiles,
 } from "@inlinecrypt/blk-core";
+import { BlkCryptoKey } from "./blk-crypto-key.js";
 import { cryptoSysfsFiles } from "./blk-crypto-sysfs.js";
 import { CryptoCapabilities, type CryptoCapabilitiesOptions } from "./crypto-capabilities.js";
 import type { CryptoTracepoints } from "./crypto-tracepoints.js";
@@ -64,7 +65,8 @@ export class BlkCryptoProfile implements CryptoProfile {
   #findSupported(config: CryptoConfig): boolean {
     const flags = config.flags ?? CryptoCfgFlag.ALLOW_HW;
     if ((flags & CryptoCfgFlag.ALLOW_HW) === 0 || !this.capabilities.match(config)) return false;
-    this.capabilities.lastSupported = config;
+    // A key never changes; another object may be given with other contents the next time.
+    if (config instanceof BlkCryptoKey) this.capabilities.lastSupported = config;
     return true;
   }
 

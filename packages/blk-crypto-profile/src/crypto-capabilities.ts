@@ -36,7 +36,7 @@ export class CryptoCapabilities {
   #maxDunBytes: number;
   #keyTypes = 0;
   /**
-   * What a profile has found supported last, until the capabilities change: most I/O asks for the same key again, and a
+   * The key that a profile has found supported last, until the capabilities change: most I/O asks for the same key again, and a
    * comparison is a third of the price.
    */
   lastSupported: CryptoConfig | null = null;

@@ -1,6 +1,7 @@
 import { BlockLayer } from "@inlinecrypt/blk-core";
 import { SimExecutor } from "@inlinecrypt/blk-core/sim-executor";
 import {
+  BlkCryptoKey,
   BlkCryptoProfile,
   blkCryptoHasCapabilities,
   CryptoCapabilities,
@@ -92,6 +93,16 @@ describe("updating", () => {
   });
 });
 
+it("a profile asked about the same object again looks at what it says now", () => {
+  const layer = new BlockLayer({ executor: new SimExecutor() });
+  const options = { modesSupported: { "AES-256-XTS": 4096 }, maxDunBytesSupported: 8, slotCount: 0 } as const;
+  const profile = new BlkCryptoProfile(layer, options);
+  const config = { modeNum: 1, dataUnitBytes: 4096, dunBytes: 8, keyType: "raw" as const };
+  expect(profile.supports(config)).toBe(true);
+  config.dataUnitBytes = 512;
+  expect(profile.supports(config)).toBe(false);
+});
+
 it("[PROF-30] [PROF-32] a profile supports a key until its capabilities say otherwise", () => {
   const layer = new BlockLayer({ executor: new SimExecutor() });
   const profile = new BlkCryptoProfile(layer, {
@@ -99,7 +110,8 @@ it("[PROF-30] [PROF-32] a profile supports a key until its capabilities say othe
     maxDunBytesSupported: 8,
     slotCount: 0,
   });
-  const config = { modeNum: 1, dataUnitBytes: 4096, dunBytes: 8, keyType: "raw" } as const;
+  const bytes = new Uint8Array(64).map((_, index) => index);
+  const config = new BlkCryptoKey({ mode: "AES-256-XTS", bytes, dataUnitBytes: 4096, dunBytes: 8 });
   expect([profile.supports(config), profile.supports(config)]).toEqual([true, true]);
   profile.capabilities.update(make(512, 0, 8, "raw"));
   expect(profile.supports(config)).toBe(false);
