@@ -110,7 +110,7 @@ describe("crypt", () => {
         sayWriting();
       },
     });
-    const io = { ...new FakeIo(endless()), stdout: slow, exitNow: () => {} };
+    const io = { ...new FakeIo(endless()), stdout: slow };
     const running = main(["crypt", "encrypt", "--key-file", path], io);
     await writing;
     for (let turn = 0; turn < 200; turn++) await new Promise((resolve) => setImmediate(resolve));
@@ -128,7 +128,7 @@ describe("crypt", () => {
       const error = Object.assign(new Error("write failed"), { code, syscall: "write" });
       const stdout = new Writable({ write: (_chunk, _encoding, done) => done(error) });
       stdout.on("error", () => {});
-      const exitCode = await main(["crypt", "encrypt", "--key-file", path], { ...io, stdout, exitNow: () => {} });
+      const exitCode = await main(["crypt", "encrypt", "--key-file", path], { ...io, stdout });
       return [exitCode, io.stderr.text];
     };
     expect(await failing("EPIPE")).toEqual([0, ""]);
@@ -144,7 +144,7 @@ describe("crypt", () => {
     const error = Object.assign(new Error("read failed"), { code: "EISDIR", syscall: "read" });
     const stdin = new Readable({ read: () => void stdin.destroy(error) });
     const io = new FakeIo();
-    expect(await main(["crypt", "decrypt", "--key-file", path], { ...io, stdin, exitNow: () => {} })).toBe(1);
+    expect(await main(["crypt", "decrypt", "--key-file", path], { ...io, stdin })).toBe(1);
     expect(io.stderr.text).toBe("inlinecrypt: cannot read standard input: it is a folder (EISDIR)\n");
   });
 

@@ -72,7 +72,7 @@ it.each([["engines"], ["engines", "--json"], ["sysfs", "STACK"], ["dm", "table",
       const stdout = new Writable({ write: (_chunk, _encoding, done) => done(error) });
       stdout.on("error", () => {});
       const given = argv.map((each) => (each === "STACK" ? stack : each));
-      return [await main(given, { ...io, stdout, exitNow: () => {} }), io.stderr.text];
+      return [await main(given, { ...io, stdout }), io.stderr.text];
     };
     expect(await failing("EPIPE")).toEqual([0, ""]);
     const [exitCode, said] = await failing("ENOSPC");

@@ -59,15 +59,31 @@ describe("serve", () => {
     expect(await secondRun).toBe(0);
   });
 
-  it("ends the process at once on a second signal", async () => {
+  it("ends the process at once on a signal that comes a second or more after the first", async () => {
     using scratch = new Scratch();
     const io = new FakeIo();
     const running = main(flagsIn(scratch), io);
     await io.stdout.waitFor(/listening/);
+    io.timeMs = 5000;
     io.signals.emit("SIGTERM");
+    io.timeMs = 6000;
     io.signals.emit("SIGINT");
     io.signals.emit("SIGTERM");
     expect(io.exits).toEqual([130, 143]);
+    expect(await running).toBe(0);
+  });
+
+  it("takes signals within a second of the first for the same one: timeout sends its signal twice", async () => {
+    using scratch = new Scratch();
+    const io = new FakeIo();
+    const running = main(flagsIn(scratch), io);
+    await io.stdout.waitFor(/listening/);
+    io.timeMs = 5000;
+    io.signals.emit("SIGTERM");
+    io.signals.emit("SIGTERM");
+    io.timeMs = 5999;
+    io.signals.emit("SIGINT");
+    expect(io.exits).toEqual([]);
     expect(await running).toBe(0);
   });
 

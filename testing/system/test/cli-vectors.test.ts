@@ -26,6 +26,7 @@ async function crypt(args: readonly string[], input: Uint8Array): Promise<Buffer
     }),
     env: {},
     signals: new EventEmitter(),
+    nowMs: () => 0,
     exitNow: () => {},
   };
   const exitCode = await main(["crypt", ...args], io);

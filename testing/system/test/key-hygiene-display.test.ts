@@ -269,6 +269,10 @@ class CollectingIo implements CommandIo {
   readonly stdout: Writable = this.#sink(() => this.#sayReady());
   readonly stderr: Writable = this.#sink(() => {});
 
+  nowMs(): number {
+    return 0;
+  }
+
   exitNow(): void {}
 
   #sink(onText: () => void): Writable {

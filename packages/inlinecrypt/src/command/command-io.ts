@@ -8,6 +8,8 @@ export interface CommandIo {
   readonly stderr: Writable;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly signals: SignalSource;
+  /** Of a clock that only goes forward. */
+  nowMs(): number;
   /** Ends the process now, with nothing undone. */
   exitNow(code: number): void;
 }
@@ -24,7 +26,15 @@ export function processIo(): CommandIo {
   // A reader that leaves early (`| head`) must not end the process with an uncaught error. Who cares asks `write`.
   stdout.on("error", () => {});
   stderr.on("error", () => {});
-  return { stdin, stdout, stderr, env, signals: process, exitNow: (code) => process.exit(code) };
+  return {
+    stdin,
+    stdout,
+    stderr,
+    env,
+    signals: process,
+    nowMs: () => performance.now(),
+    exitNow: (code) => process.exit(code),
+  };
 }
 
 /** Whether a person watches this stream. */

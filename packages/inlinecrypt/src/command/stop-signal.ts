@@ -2,8 +2,15 @@ import { type StopSignal, signalExitCode } from "../failure.js";
 import type { CommandIo } from "./command-io.js";
 
 /**
+ * How long after the first signal others say nothing new. `timeout` sends its signal to the process and to its group,
+ * `npx` passes on the Ctrl-C that the terminal has sent already: nobody has asked twice.
+ */
+const REPEAT_MS = 1000;
+
+/**
  * Listens for SIGINT and SIGTERM from its making to its disposal. The first asks the command to stop in its own time;
- * the second ends the process at once, with the exit code a shell gives to a process that died of it.
+ * one that comes a second or more later ends the process at once, with the exit code a shell gives to a process that died
+ * of it.
  */
 export class StopSignals implements Disposable {
   /** Resolves with the first signal. */
@@ -11,6 +18,7 @@ export class StopSignals implements Disposable {
   readonly #io: CommandIo;
   readonly #listeners: Readonly<Record<StopSignal, () => void>>;
   #received: StopSignal | null = null;
+  #receivedMs = 0;
   #resolve: (signal: StopSignal) => void = () => {};
 
   constructor(io: CommandIo) {
@@ -34,8 +42,13 @@ export class StopSignals implements Disposable {
   }
 
   #receive(signal: StopSignal): void {
-    if (this.#received !== null) return this.#io.exitNow(signalExitCode(signal));
+    if (this.#received !== null) return this.#receiveAgain(signal);
     this.#received = signal;
+    this.#receivedMs = this.#io.nowMs();
     this.#resolve(signal);
+  }
+
+  #receiveAgain(signal: StopSignal): void {
+    if (this.#io.nowMs() - this.#receivedMs >= REPEAT_MS) this.#io.exitNow(signalExitCode(signal));
   }
 }

@@ -38,12 +38,12 @@ export class FakeIo implements CommandIo {
   readonly env: Record<string, string> = {};
   readonly signals: EventEmitter = new EventEmitter();
   readonly exits: number[] = [];
+  /** What the clock shows. */
+  timeMs = 0;
+  readonly nowMs = (): number => this.timeMs;
+  readonly exitNow = (code: number): void => void this.exits.push(code);
 
   constructor(input: Iterable<Uint8Array> = []) {
     this.stdin = Readable.from(input, { objectMode: false });
-  }
-
-  exitNow(code: number): void {
-    this.exits.push(code);
   }
 }
