@@ -91,6 +91,31 @@ describe("demo", () => {
     await expect(interrupted).rejects.toMatchObject({ exitCode: 130, message: "interrupted by SIGINT" });
   });
 
+  it("leaves nothing behind when a second signal ends the process at once", async () => {
+    const fake = new FakeIo();
+    const leftAtExit: string[][] = [];
+    const io = { ...fake, exitNow: () => void leftAtExit.push(leftovers()) };
+    const interrupted = demo(io, scratch.write("mine", randomBytes(100_000)), {}, async () => {
+      expect(leftovers()).toHaveLength(1);
+      io.signals.emit("SIGINT");
+      fake.timeMs = 1000;
+      io.signals.emit("SIGINT");
+    });
+    await expect(interrupted).rejects.toThrow();
+    expect(leftAtExit).toEqual([[]]);
+  });
+
+  it("tells of a temporary folder that cannot be made", async () => {
+    process.env.TMPDIR = scratch.path("none");
+    const io = new FakeIo();
+    const exitCode = await main(["demo"], io);
+    process.env.TMPDIR = scratch.folder;
+    expect(exitCode).toBe(1);
+    expect(io.stderr.text).toBe(
+      `inlinecrypt: cannot make a folder in ${scratch.path("none")}: no such file or folder (ENOENT)\n`,
+    );
+  });
+
   it.each([
     ["none", "no such file or folder (ENOENT)"],
     ["empty", "it is empty"],

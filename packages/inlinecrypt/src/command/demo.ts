@@ -1,6 +1,7 @@
 import { SingleBar } from "cli-progress";
 import pico from "picocolors";
 import { DEMO_MODE, DemoDisk } from "../demo/demo-disk.js";
+import { DemoFolder } from "../demo/demo-folder.js";
 import { demoScreen } from "../demo/demo-screen.js";
 import { type DemoSource, fileSource, generatedSource, imageSource } from "../demo/demo-source.js";
 import { fetch, store, type Transfer } from "../demo/demo-transfer.js";
@@ -32,8 +33,9 @@ export async function demo(
   between: BetweenTransfers = async () => {},
 ): Promise<void> {
   const source = await chooseSource(path, flags);
-  using stopSignals = new StopSignals(io);
-  await using disk = await DemoDisk.open(source.bytes);
+  using folder = new DemoFolder();
+  using stopSignals = new StopSignals(io, () => folder[Symbol.dispose]());
+  await using disk = await DemoDisk.open(folder.path, source.bytes);
   const sample = new SampleFinder();
   const stored = await repeat(source, (round) =>
     withProgress(io, stopSignals, `storing ${round}`, source.bytes, (progress) =>

@@ -16,13 +16,16 @@ export class StopSignals implements Disposable {
   /** Resolves with the first signal. */
   readonly first: Promise<StopSignal>;
   readonly #io: CommandIo;
+  readonly #beforeExit: () => void;
   readonly #listeners: Readonly<Record<StopSignal, () => void>>;
   #received: StopSignal | null = null;
   #receivedMs = 0;
   #resolve: (signal: StopSignal) => void = () => {};
 
-  constructor(io: CommandIo) {
+  /** @param beforeExit - what must not be left undone even when the process ends at once; it may not wait. */
+  constructor(io: CommandIo, beforeExit: () => void = () => {}) {
     this.#io = io;
+    this.#beforeExit = beforeExit;
     this.first = new Promise((resolve) => {
       this.#resolve = resolve;
     });
@@ -49,6 +52,8 @@ export class StopSignals implements Disposable {
   }
 
   #receiveAgain(signal: StopSignal): void {
-    if (this.#io.nowMs() - this.#receivedMs >= REPEAT_MS) this.#io.exitNow(signalExitCode(signal));
+    if (this.#io.nowMs() - this.#receivedMs < REPEAT_MS) return;
+    this.#beforeExit();
+    this.#io.exitNow(signalExitCode(signal));
   }
 }

@@ -1,9 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { mkdtemp, open, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { open, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { NbdClient } from "@inlinecrypt/nbd";
-import { explainSystemError, isSystemError } from "../failure.js";
 import { buildStack, type Stack } from "../stack/build-stack.js";
 import type { StackDefinition } from "../stack/stack-definition.js";
 import { Unwinder } from "../stack/unwinder.js";
@@ -29,12 +27,10 @@ export class DemoDisk implements AsyncDisposable {
     this.#unwinder = unwinder;
   }
 
-  /** Makes a key and a sparse disk for `bytes` in a temporary folder, serves it there, and connects. */
-  static async open(bytes: number): Promise<DemoDisk> {
+  /** Makes a key and a sparse disk for `bytes` in a folder, serves it there, and connects. */
+  static async open(folder: string, bytes: number): Promise<DemoDisk> {
     const unwinder = new Unwinder();
     try {
-      const folder = await makeFolder();
-      unwinder.defer(() => rm(folder, { recursive: true, force: true }));
       await writeRandomKey(join(folder, "demo.key"));
       const stack = await buildStack(stackIn(folder, roundUp(bytes)));
       unwinder.defer(() => stack.close());
@@ -59,17 +55,10 @@ export class DemoDisk implements AsyncDisposable {
     }
   }
 
-  /** Ends the client and the server, wipes the key and removes the folder. */
+  /** Ends the client and the server, and wipes the key. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.#unwinder.unwind();
   }
-}
-
-/** A folder that only this user can enter. */
-function makeFolder(): Promise<string> {
-  return mkdtemp(join(tmpdir(), "inlinecrypt-demo-")).catch((error: unknown) => {
-    throw isSystemError(error) ? explainSystemError(`cannot make a folder in ${tmpdir()}`, error) : error;
-  });
 }
 
 async function writeRandomKey(path: string): Promise<void> {
