@@ -20,6 +20,6 @@ export async function main(argv: readonly string[], io: CommandIo = processIo())
     if (!(error instanceof CommanderError)) return reportFailure(io, error, json);
     if (error.exitCode === 0) return ExitCode.OK;
     // Commander has told people already.
-    return json ? reportFailure(io, new UsageError(error.message), true) : ExitCode.USAGE;
+    return json ? reportFailure(io, new UsageError(error.message.replace(/^error: /, "")), true) : ExitCode.USAGE;
   }
 }

@@ -176,7 +176,11 @@ exports: [{ volume: secret, nbd: "unix:a.sock" }, { volume: plain, nbd: "tcp:127
     });
     const usage = new FakeIo();
     expect(await main(["serve", "--json", "--size", "x"], usage)).toBe(2);
-    expect(JSON.parse(usage.stderr.text)).toMatchObject({ level: "error", exitCode: 2 });
+    expect(JSON.parse(usage.stderr.text)).toMatchObject({
+      level: "error",
+      exitCode: 2,
+      msg: expect.stringMatching(/^option '--size <bytes>' argument 'x' is invalid/),
+    });
   });
 
   it.each([
