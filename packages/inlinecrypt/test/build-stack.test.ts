@@ -205,14 +205,38 @@ describe("a stack that cannot be built", () => {
     expect(error.message).toContain(message);
   });
 
+  it.each([
+    [
+      "no whole data units",
+      { driver: "loop", file: "disk.img", size: 5 * 512 },
+      "device disk of volume secret: a size of 2560 bytes is not a multiple of the key's data unit of 4096",
+    ],
+    [
+      "no whole blocks",
+      { driver: "ufs", backing: "disk.img", size: 2 ** 20 + 512 },
+      "device disk: a size of 1049088 bytes is not a multiple of its block of 4096",
+    ],
+  ] as const)(
+    "creates no file for a size of %s: it would be in the way of the right one",
+    async (_, device, message) => {
+      using scratch = new Scratch();
+      scratch.keyFile();
+      const file = scratch.path("disk.img");
+      const disk = device.driver === "loop" ? { ...device, file } : { ...device, backing: file };
+      const error = await failureOf(definitionIn(scratch, { devices: { disk } }));
+      expect(error.message).toBe(message);
+      expect(existsSync(file)).toBe(false);
+    },
+  );
+
   it("names a file that is missing, or of another size", async () => {
     using scratch = new Scratch();
     const file = scratch.path("none.img");
     const missing = await failureOf(definitionIn(scratch, { devices: { disk: { driver: "loop", file } } }));
     expect(missing).toMatchObject({ code: "ENOENT", message: expect.stringContaining(file) });
-    const small = { driver: "loop", file: scratch.write("small.img", new Uint8Array(512)), size: 1024 } as const;
+    const small = { driver: "loop", file: scratch.write("small.img", new Uint8Array(512)), size: 8192 } as const;
     const wrong = await failureOf(definitionIn(scratch, { devices: { disk: small } }));
-    expect(wrong.message).toContain("exists with 512 bytes, expected 1024");
+    expect(wrong.message).toContain("exists with 512 bytes, expected 8192");
     expect(createHash("sha256").update(readFileSync(small.file)).digest("hex")).toBe(
       createHash("sha256").update(new Uint8Array(512)).digest("hex"),
     );

@@ -5,6 +5,7 @@ import { DeviceMapper, type MappedDevice } from "@inlinecrypt/dm-layer";
 import type { NbdEvent } from "@inlinecrypt/nbd";
 import type { SkcipherEngine } from "@inlinecrypt/skcipher";
 import { chooseEngine } from "../engines.js";
+import { checkSizes } from "./check-sizes.js";
 import { openDevice } from "./open-device.js";
 import { openKeys } from "./open-keys.js";
 import { serveExports } from "./serve-exports.js";
@@ -76,6 +77,7 @@ export async function buildStack(definition: StackDefinition, options: StackOpti
 }
 
 async function build(definition: StackDefinition, options: StackOptions, unwinder: Unwinder): Promise<Stack> {
+  checkSizes(definition);
   const chosenEngine = (): SkcipherEngine => options.engine ?? chooseEngine();
   const engine = definition.cryptoFallback === false ? null : chosenEngine();
   const fallback = engine && newFallback(engine, unwinder);
