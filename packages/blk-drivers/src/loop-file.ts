@@ -128,7 +128,12 @@ export function openRefusal(path: string, what: string, error: NodeJS.ErrnoExcep
 function hintFor(error: NodeJS.ErrnoException): string {
   switch (error.code) {
     case "ENOENT":
-      return "it does not exist; name an existing file, or give a size to create one in an existing folder";
+      return (
+        "it does not exist; name an existing file, or give a size to create one in an existing folder; " +
+        "opened read-only, none is created"
+      );
+    case "EEXIST":
+      return "it is a link that leads nowhere, or was created by another just now";
     case "EACCES":
     case "EPERM":
       return "no permission; check the rights of the file and of its folders, or open it read-only";

@@ -76,7 +76,7 @@ describe("LoopDevice.open", () => {
 
   it.each<[string, Omit<LoopOverFile, "file">, string, RegExp]>([
     ["missing.img", {}, "ENOENT", /missing\.img cannot be opened: it does not exist; .*give a size/],
-    ["missing.img", { sizeBytes: 4096, readOnly: true }, "ENOENT", /missing\.img cannot be opened: it does not exist/],
+    ["missing.img", { sizeBytes: 4096, readOnly: true }, "ENOENT", /it does not exist; .* read-only, none is created/],
     ["no/folder.img", { sizeBytes: 4096 }, "ENOENT", /folder\.img cannot be created: .*existing folder/],
     ["old", { logicalBlockBytes: 1024 }, "EINVAL", /old: 1536 bytes, expected a multiple of the logical block of 1024/],
     ["old", { sizeBytes: 4096 }, "EINVAL", /old exists with 1536 bytes, expected 4096/],
@@ -90,7 +90,7 @@ describe("LoopDevice.open", () => {
     [".", {}, "EISDIR", /is a folder, expected a file/],
     ["pipe", {}, "EINVAL", /pipe is a pipe, expected a regular or block special file/],
     ["/dev/null", {}, "EINVAL", /null is a character device, expected a regular or block special file/],
-    ["link", { sizeBytes: 4096 }, "EEXIST", /link cannot be created/],
+    ["link", { sizeBytes: 4096 }, "EEXIST", /link cannot be created: it is a link that leads nowhere/],
   ])("refuses %s with %j: %s", async (name, options, code, message) => {
     await newFile("old", 1536);
     await newFile("ragged", 1000);
