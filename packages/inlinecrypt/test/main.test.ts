@@ -16,6 +16,7 @@ it("shows its help and its version, and ends with 0", async () => {
   expect(await main(["--help"], help)).toBe(0);
   for (const command of ["serve", "crypt", "engines", "sysfs", "dm", "demo"])
     expect(help.stdout.text).toContain(`  ${command} `);
+  expect(help.stdout.text).toContain("130 or 143 ended by a signal");
   const version = new FakeIo();
   expect(await main(["--version"], version)).toBe(0);
   const manifest = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
@@ -26,6 +27,14 @@ it.each(["serve", "crypt", "engines", "sysfs", "dm", "demo"])("explains %s", asy
   const io = new FakeIo();
   expect(await main([command, "--help"], io)).toBe(0);
   expect(io.stdout.text).toContain(`Usage: inlinecrypt ${command}`);
+});
+
+it("explains how serve ends", async () => {
+  const io = new FakeIo();
+  expect(await main(["serve", "--help"], io)).toBe(0);
+  expect(io.stdout.text.replace(/\s+/g, " ")).toContain(
+    "another one, a second or more later, ends the process at once",
+  );
 });
 
 it.each([

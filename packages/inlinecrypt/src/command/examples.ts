@@ -1,7 +1,8 @@
 /** What the help texts end with. */
 export const examples = {
   program: `
-Exit codes: 0 done, 1 the request failed, 2 wrong usage or a bad stack file.
+Exit codes: 0 done, 1 the request failed, 2 wrong usage or a bad stack file,
+130 or 143 ended by a signal before it was done.
 "inlinecrypt COMMAND --help" shows a command's options and examples.`,
 
   serve: `
