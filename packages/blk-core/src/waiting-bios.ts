@@ -16,6 +16,8 @@ export class WaitingBios {
   readonly #executor: Executor;
   readonly #retryTimer: Timer;
   #resuming = false;
+  /** A request has ended while a bio was being taken. */
+  #askedAgain = false;
 
   constructor(executor: Executor, resume: () => void) {
     this.#executor = executor;
@@ -39,15 +41,19 @@ export class WaitingBios {
 
   /** The longest waiting bio, or null when none waits or another is being taken. */
   begin(): Bio | null {
+    this.#askedAgain = this.#resuming;
     if (this.#resuming) return null;
     const bio = this.#bios.shift();
     this.#resuming = bio !== null;
     return bio;
   }
 
-  /** `bio` from `begin` has been taken; false when it waits again. */
+  /**
+   * `bio` from `begin` has been taken. False when it waits again, and nothing has ended meanwhile that could help. What
+   * has ended may be `bio` itself, and its submitter may have sent the same object again.
+   */
   finish(bio: Bio): boolean {
     this.#resuming = false;
-    return this.#bios.first !== bio;
+    return this.#askedAgain || this.#bios.first !== bio;
   }
 }

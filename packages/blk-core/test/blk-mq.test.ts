@@ -228,6 +228,28 @@ describe("tags", () => {
     expectNoLeaks(rig);
   });
 
+  it("a bio that ends as soon as it is taken may be sent again, and those behind it go on", () => {
+    const rig = makeRig({ queueDepth: 1 });
+    submit(rig, 0, 8);
+    const sent = new Set<unknown>();
+    let endsLeft = 3;
+    const send = (sector: number): void => {
+      const { bio } = makeBio(rig, sector, 8);
+      sent.add(bio);
+      bio.onEndIo = () => {
+        bio.put();
+        if (--endsLeft > 0) send(sector + 100);
+      };
+      rig.layer.submitBio(bio);
+    };
+    send(100);
+    const behind = [submit(rig, 1000, 8), submit(rig, 2000, 8)];
+    rig.driver.synchronous = BlkStatus.OFFLINE;
+    rig.driver.completeNext();
+    expect([endsLeft, sent.size, behind]).toEqual([0, 1, [[BlkStatus.OFFLINE], [BlkStatus.OFFLINE]]]);
+    expectNoLeaks(rig);
+  });
+
   it("refuses a depth that makes no sense", () => {
     const rig = makeRig();
     expect(() => new BlkMqQueue(rig.layer, { ops: new ManualDriver(), queueDepth: 0 })).toThrow(/1 to 10240/);
