@@ -61,7 +61,10 @@ export class QueueUsage {
 
   async #startDrain(): Promise<void> {
     this.#state = "draining";
-    await this.#idle();
+    // Bios that the block layer has checked and not handed over, and the rest of one that is split, come yet: before
+    // promises run.
+    do await this.#idle();
+    while (this.#count > 0);
     this.#state = "dead";
   }
 

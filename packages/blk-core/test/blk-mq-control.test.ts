@@ -256,6 +256,68 @@ describe("freezing", () => {
   });
 });
 
+describe("closing a disk", () => {
+  /** Whether the disk is closed once promises have run. */
+  function closeAndWatch(rig: Rig): { closing: Promise<void>; isClosed: () => Promise<boolean> } {
+    let closed = false;
+    const closing = rig.disk.close().then(() => {
+      closed = true;
+    });
+    const isClosed = async (): Promise<boolean> => {
+      for (let turn = 0; turn < 20; turn++) await null;
+      return closed;
+    };
+    return { closing, isClosed };
+  }
+
+  it("from where a bio ends waits for the one that was submitted there before", async () => {
+    const rig = makeRig();
+    const { bio } = makeBio(rig, 0, 8);
+    let second: BlkStatus[] = [];
+    let watch: ReturnType<typeof closeAndWatch> | undefined;
+    bio.onEndIo = () => {
+      bio.put();
+      rig.driver.synchronous = null;
+      second = submit(rig, 100, 8);
+      watch = closeAndWatch(rig);
+    };
+    rig.driver.synchronous = BlkStatus.OK;
+    rig.layer.submitBio(bio);
+    expect([await watch!.isClosed(), rig.driver.taken.length]).toEqual([false, 1]);
+    rig.driver.completeNext();
+    await watch!.closing;
+    expect(second).toEqual([BlkStatus.OK]);
+    expectNoLeaks(rig);
+  });
+
+  it("waits for the rest of a bio whose front ends at once", async () => {
+    const rig = makeRig({ queueDepth: 1, limits: { maxSectors: 8 } });
+    submit(rig, 0, 8);
+    const split = submit(rig, 100, 16);
+    const watch = closeAndWatch(rig);
+    const queueRq = rig.driver.queueRq.bind(rig.driver);
+    rig.driver.queueRq = (rq) => {
+      rig.driver.synchronous = rq.sector === 100 ? BlkStatus.OK : null;
+      return queueRq(rq);
+    };
+    // What ends inside another submission leaves the rest for later.
+    const other = makeRig();
+    const queue = new BlkMqQueue(rig.layer, { ops: other.driver });
+    const { bio } = makeBio({ ...rig, disk: new GenDisk({ name: "other0", queue, sectorCount: 8 }) }, 0, 8);
+    bio.onEndIo = () => {
+      bio.put();
+      rig.driver.completeNext();
+    };
+    other.driver.synchronous = BlkStatus.OK;
+    rig.layer.submitBio(bio);
+    expect([await watch.isClosed(), rig.driver.log.at(-1)]).toEqual([false, "READ 108+8"]);
+    rig.driver.completeNext();
+    await watch.closing;
+    expect(split).toEqual([BlkStatus.OK]);
+    expectNoLeaks(rig);
+  });
+});
+
 describe("quiescing", () => {
   it("keeps new requests from the driver; what it has may end", () => {
     const rig = makeRig();
