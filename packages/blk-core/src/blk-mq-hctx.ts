@@ -107,6 +107,12 @@ export class BlkMqHwCtx {
     this.#tags.put(this.#tagUser, tag);
   }
 
+  /** Forgets the timers; nothing may be on its way. */
+  stop(): void {
+    this.#queue.layer.executor.cancelTimer(this.#resourceTimer);
+    this.waiting.stop();
+  }
+
   #next(elevator: Elevator): BlkRequest | null {
     if (this.#queue.isQuiesced) return null;
     return this.dispatch.shift() ?? elevator.dispatch(this);

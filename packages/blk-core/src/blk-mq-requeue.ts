@@ -32,6 +32,11 @@ export class RequeueList {
     this.#queue.layer.executor.addTimer(this.#timer, delayMs);
   }
 
+  /** Forgets the timer; the list must be empty. */
+  stop(): void {
+    this.#queue.layer.executor.cancelTimer(this.#timer);
+  }
+
   /** They were sorted once, and go before what never was. */
   #requeueAll(): void {
     for (let rq = this.#list.shift(); rq !== null; rq = this.#list.shift()) this.#queue.insertBypass(rq);

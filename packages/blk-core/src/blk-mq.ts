@@ -249,6 +249,8 @@ export class BlkMqQueue extends RequestQueue {
   override async drain(): Promise<void> {
     await super.drain();
     this.timeouts?.stop();
+    this.requeueList.stop();
+    for (const hctx of this.hctxs) hctx.stop();
   }
 
   /** @kernel block/blk-settings.c: blk_queue_rq_timeout */

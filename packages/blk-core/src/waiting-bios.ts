@@ -39,6 +39,11 @@ export class WaitingBios {
     if (!this.#retryTimer.pending) this.#executor.addTimer(this.#retryTimer, RETRY_DELAY_MS);
   }
 
+  /** Forgets the timer; no bio may wait. */
+  stop(): void {
+    this.#executor.cancelTimer(this.#retryTimer);
+  }
+
   /** The longest waiting bio, or null when none waits or another is being taken. */
   begin(): Bio | null {
     this.#askedAgain = this.#resuming;

@@ -11,7 +11,7 @@ import {
   ReqOp,
 } from "@inlinecrypt/blk-core";
 import { describe, expect, it } from "vitest";
-import { expectNoLeaks, ManualDriver, makeBio, makeRig, type Rig, submit } from "./support.js";
+import { expectNoLeaks, FakeProfile, fakeKey, ManualDriver, makeBio, makeRig, type Rig, submit } from "./support.js";
 
 describe("the requeue list", () => {
   it("offers requests again soon, in order, before new ones, outside the driver's call", () => {
@@ -269,6 +269,48 @@ describe("closing a disk", () => {
     };
     return { closing, isClosed };
   }
+
+  it.each<[string, (rig: Rig) => void]>([
+    [
+      "a refused request",
+      (rig) => {
+        rig.driver.answers.push(BlkStatus.RESOURCE);
+        submit(rig, 0, 8);
+        rig.queue.run();
+      },
+    ],
+    [
+      "a requeued request",
+      (rig) => {
+        submit(rig, 0, 8);
+        rig.queue.requeue(rig.driver.taken.shift()!, false);
+        rig.queue.requeueList.kickAfter(5000);
+        rig.queue.requeueList.kick();
+        rig.executor.runOne();
+      },
+    ],
+    [
+      "a bio that waited for encryption contexts",
+      (rig) => {
+        rig.queue.registerCryptoProfile(new FakeProfile());
+        const { bio } = makeBio(rig, 0, 16, { key: fakeKey() });
+        const { cryptCtxs } = rig.layer;
+        let held = 0;
+        while (cryptCtxs.tryTake()) held++;
+        rig.layer.submitBio(bio);
+        for (; held > 0; held--) cryptCtxs.giveBack();
+        rig.queue.setNrRequests(8);
+      },
+    ],
+  ])("leaves no timer behind for %s", async (_what, load) => {
+    const rig = makeRig({ limits: { maxSectors: 8 } });
+    load(rig);
+    rig.driver.completeAll();
+    expect(rig.executor.isIdle).toBe(false);
+    await rig.disk.close();
+    expect(rig.executor.isIdle).toBe(true);
+    expectNoLeaks(rig);
+  });
 
   it("from where a bio ends waits for the one that was submitted there before", async () => {
     const rig = makeRig();
