@@ -167,13 +167,14 @@ export class BlkRequest implements CountedIo {
   /**
    * Ends the first `bytes` with `status`. True while more is left; what is left starts at the first data unit that is
    * not done, in `sector` and in the context. The keyslot is put before the last bio ends, so that its submitter can
-   * evict the key at once.
+   * evict the key at once. A write that a flush has to follow ends after that one.
    *
    * @throws BlkBug when the rest would not start at a data unit, an interval of protection information and a sector.
    * @kernel block/blk-mq.c: blk_update_request
    */
   update(status: BlkStatus, bytes: number): boolean {
     if (bytes !== this.bytes) this.#checkPart(bytes);
+    else if (this.flushSeq !== 0) return this.#endLater(status);
     this.queue.layer.tracepoints.blockRqComplete.emit?.(this, status, bytes);
     accountCompletion(this, bytes >>> SECTOR_SHIFT);
     if (this.queue.limits.integrity !== null && status === BlkStatus.OK) blkIntegrityComplete(this, bytes);
@@ -198,6 +199,12 @@ export class BlkRequest implements CountedIo {
     this.bio!.advance(left);
     if (this.bio!.status === BlkStatus.OK) this.bio!.status = status;
     return true;
+  }
+
+  /** The flush machine ends it when all steps are done. @kernel block/blk-mq.c: req_bio_endio */
+  #endLater(status: BlkStatus): false {
+    if (this.bio!.status === BlkStatus.OK) this.bio!.status = status;
+    return false;
   }
 
   /** A part of a data unit would move the sector and not the DUN: the rest of it would be read or written as another. */

@@ -86,6 +86,22 @@ describe("a device with a write cache", () => {
     expectNoLeaks(rig);
   });
 
+  it.each([BlkStatus.OK, BlkStatus.MEDIUM])(
+    "ends a FUA write after its flush, also when its driver updates it as a whole, with status %d",
+    (status) => {
+      const rig = makeRig({ limits: { writeCache: true } });
+      const ends = submit(rig, 8, 8, { op: FUA });
+      const rq = rig.driver.taken[0]!;
+      expect([rq.update(BlkStatus.OK, 1024), rq.update(status, 3072)]).toEqual([true, false]);
+      rig.driver.completeNext();
+      expect([rig.driver.log, ends]).toEqual([["WRITE 8+8", "FLUSH 0+0"], []]);
+      rig.driver.completeNext();
+      expect(ends).toEqual([status]);
+      expect(rig.disk.part0.stat()).toMatchObject({ writeIos: 1, writeSectors: 8 });
+      expectNoLeaks(rig);
+    },
+  );
+
   it("flushes once for all FUA writes whose data was on its way together", () => {
     const rig = makeRig({ limits: { writeCache: true } });
     const ends = [submit(rig, 0, 8, { op: FUA }), submit(rig, 100, 8, { op: FUA })];

@@ -267,6 +267,27 @@ export const blkCore = [
     edits: [["needed |= FlushStep.POSTFLUSH;", "needed |= 0;"]],
   },
   {
+    id: "fua-ends-by-update",
+    kind: "early-flush",
+    what: "a FUA write to a device without FUA is acknowledged before its flush, when its driver updates it as a whole",
+    file: `${src}/blk-request.ts`,
+    edits: [["    else if (this.flushSeq !== 0) return this.#endLater(status);\n", ""]],
+  },
+  {
+    id: "waiting-bio-sent-again",
+    kind: "lost-completion",
+    what: "bios that wait hang when the one before them ends at once and its submitter sends the same object again",
+    file: `${src}/waiting-bios.ts`,
+    edits: [["return this.#askedAgain || this.#bios.first", "return this.#bios.first"]],
+  },
+  {
+    id: "drain-misses-checked-bios",
+    kind: "waiting",
+    what: "a disk is closed before bios have ended that its queue had not got when that began",
+    file: `${src}/queue-usage.ts`,
+    edits: [["    do await this.#idle();\n    while (this.#count > 0);\n", "    await this.#idle();\n"]],
+  },
+  {
     id: "flush-failure-ignored",
     kind: "early-flush",
     what: "a failed flush is acknowledged as if it had worked",
