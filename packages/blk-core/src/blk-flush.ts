@@ -1,6 +1,7 @@
 import { accountFlush } from "./blk-account.js";
 import type { BlkMqQueue } from "./blk-mq.js";
 import { type BlkRequest, RequestState } from "./blk-request.js";
+import type { QueueLimits } from "./limits.js";
 import { ReqFlag, ReqOp } from "./opf.js";
 import { RequestList } from "./request-list.js";
 import { BlkStatus } from "./status.js";
@@ -45,7 +46,7 @@ export class FlushMachine {
    * @kernel block/blk-flush.c: blk_insert_flush
    */
   insert(rq: BlkRequest): boolean {
-    const needed = stepsNeeded(rq, this.#queue.limits.fua);
+    const needed = stepsNeeded(rq, this.#queue.limits);
     rq.opf &= ~ReqFlag.PREFLUSH;
     if (!this.#queue.limits.fua) rq.opf &= ~ReqFlag.FUA;
     if (needed === FlushStep.DATA) return false;
@@ -132,10 +133,11 @@ export class FlushMachine {
 }
 
 /** @kernel block/blk-flush.c: blk_flush_policy */
-function stepsNeeded(rq: BlkRequest, deviceHasFua: boolean): number {
+function stepsNeeded(rq: BlkRequest, { writeCache, fua }: QueueLimits): number {
   let needed = rq.bytes > 0 ? FlushStep.DATA : 0;
+  if (!writeCache) return needed;
   if ((rq.opf & ReqFlag.PREFLUSH) !== 0) needed |= FlushStep.PREFLUSH;
-  if ((rq.opf & ReqFlag.FUA) !== 0 && rq.bytes > 0 && !deviceHasFua) needed |= FlushStep.POSTFLUSH;
+  if ((rq.opf & ReqFlag.FUA) !== 0 && rq.bytes > 0 && !fua) needed |= FlushStep.POSTFLUSH;
   return needed;
 }
 

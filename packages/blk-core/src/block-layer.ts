@@ -1,4 +1,5 @@
 import { type Bio, SECTOR_BYTES } from "./bio.js";
+import { bioUnaligned, checkOperation } from "./bio-checks.js";
 import type { BioCryptCtx } from "./bio-crypt-ctx.js";
 import { type BioIntegrityPayload, newIntegrityPool } from "./bio-integrity.js";
 import { BioSet } from "./bio-set.js";
@@ -10,10 +11,9 @@ import type { Executor } from "./executor.js";
 import { expectCount, INT_MAX } from "./expect-count.js";
 import { IoClock } from "./io-clock.js";
 import { BIO_CHUNK_BYTES } from "./limits.js";
-import { opIsFlush, opIsPlain, opIsWrite, opOf, ReqFlag, ReqOp } from "./opf.js";
+import { opIsPlain, opIsWrite, opOf, ReqFlag, ReqOp } from "./opf.js";
 import type { Pool } from "./pool.js";
 import { type FailAlloc, Quota } from "./quota.js";
-import { bioUnaligned } from "./request-queue.js";
 import { BlkStatus } from "./status.js";
 import { BlockTracepoints } from "./tracepoint.js";
 
@@ -267,23 +267,4 @@ function remapPartition(bio: Bio, bdev: BlockDevice): void {
   const fromSector = bio.sector;
   bio.sector += bdev.startSector;
   bdev.queue.layer.tracepoints.blockBioRemap.emit?.(bio, bdev, fromSector);
-}
-
-/** What asks for a flush, or moves no data. */
-function checkOperation(bio: Bio): BlkStatus {
-  const limits = bio.bdev!.queue.limits;
-  if (opIsFlush(bio.opf)) {
-    if (opOf(bio.opf) !== ReqOp.WRITE) return BlkStatus.IOERR;
-    if (!limits.writeCache) bio.opf &= ~(ReqFlag.PREFLUSH | ReqFlag.FUA);
-  }
-  switch (opOf(bio.opf)) {
-    case ReqOp.WRITE:
-      return BlkStatus.OK;
-    case ReqOp.DISCARD:
-      return limits.maxDiscardSectors > 0 ? BlkStatus.OK : BlkStatus.NOTSUPP;
-    case ReqOp.WRITE_ZEROES:
-      return limits.maxWriteZeroesSectors > 0 ? BlkStatus.OK : BlkStatus.NOTSUPP;
-    default:
-      return BlkStatus.NOTSUPP;
-  }
 }

@@ -1,4 +1,5 @@
-import { type Bio, SECTOR_SHIFT } from "./bio.js";
+import type { Bio } from "./bio.js";
+import { mayGoOn } from "./bio-checks.js";
 import { BioList } from "./bio-list.js";
 import { type CryptoProfile, noCryptoProfile } from "./blk-crypto.js";
 import type { BlockLayer } from "./block-layer.js";
@@ -129,8 +130,8 @@ export abstract class RequestQueue {
   }
 
   /**
-   * Undoes one `freeze`; after the last the bios that waited go on, in order. Those that new limits leave unaligned end
-   * with IOERR.
+   * Undoes one `freeze`; after the last the bios that waited go on, in order, as new limits want them: those that are
+   * unaligned now end with IOERR, and what a device without a write cache has not to flush ends well.
    *
    * @kernel block/blk-mq.c: blk_mq_unfreeze_queue
    */
@@ -139,8 +140,7 @@ export abstract class RequestQueue {
     while (!this.#usage.isFrozen) {
       const bio = this.#held.shift();
       if (bio === null) return;
-      if (bio.bytes > 0 && bioUnaligned(bio, this.#limits)) bio.endIoWith(BlkStatus.IOERR);
-      else this.layer.submitBioNoacctNocheck(bio);
+      if (mayGoOn(bio)) this.layer.submitBioNoacctNocheck(bio);
     }
   }
 
@@ -155,10 +155,4 @@ export abstract class RequestQueue {
     for (let bio = this.#held.shift(); bio !== null; bio = this.#held.shift()) bio.endIoWith(BlkStatus.IOERR);
     return drained;
   }
-}
-
-/** Whether a bio with bytes is more or less than whole logical blocks. @kernel block/blk-mq.c: bio_unaligned */
-export function bioUnaligned(bio: Bio, limits: QueueLimits): boolean {
-  const blockMask = limits.logicalBlockBytes - 1;
-  return (bio.bytes & blockMask) !== 0 || (bio.sector & (blockMask >> SECTOR_SHIFT)) !== 0;
 }

@@ -1,6 +1,6 @@
-import { BlkStatus, ReqFlag, ReqOp } from "@inlinecrypt/blk-core";
+import { BlkMqQueue, BlkStatus, GenDisk, ReqFlag, ReqOp } from "@inlinecrypt/blk-core";
 import { describe, expect, it } from "vitest";
-import { expectNoLeaks, FakeProfile, fakeKey, makeRig, submit } from "./support.js";
+import { expectNoLeaks, FakeProfile, fakeKey, makeBio, makeRig, submit } from "./support.js";
 
 const FLUSH = ReqOp.WRITE | ReqFlag.PREFLUSH;
 const FUA = ReqOp.WRITE | ReqFlag.FUA;
@@ -13,6 +13,53 @@ describe("a device without a write cache", () => {
     expect(rig.driver.log).toEqual(["WRITE 0+8"]);
     expect(rig.driver.taken[0]!.opf).toBe(ReqOp.WRITE);
     rig.driver.completeAll();
+    expectNoLeaks(rig);
+  });
+});
+
+describe("a write cache that comes or goes while the queue is frozen", () => {
+  it("is flushed for what waited", async () => {
+    const rig = makeRig();
+    await rig.queue.freeze();
+    const ends = [submit(rig, 0, 8, { op: FUA }), submit(rig, 0, 0, { op: FLUSH })];
+    rig.queue.commitLimits({ writeCache: true });
+    rig.queue.unfreeze();
+    rig.driver.completeAll();
+    expect([rig.driver.log, ends]).toEqual([
+      ["WRITE 0+8", "FLUSH 0+0"],
+      [[BlkStatus.OK], [BlkStatus.OK]],
+    ]);
+    expectNoLeaks(rig);
+  });
+
+  it("is not flushed where there is none", async () => {
+    const rig = makeRig({ limits: { writeCache: true } });
+    await rig.queue.freeze();
+    const ends = [submit(rig, 0, 8, { op: FUA }), submit(rig, 0, 0, { op: FLUSH })];
+    rig.queue.commitLimits({ writeCache: false });
+    rig.queue.unfreeze();
+    expect(rig.driver.taken.map((rq) => rq.opf)).toEqual([ReqOp.WRITE]);
+    rig.driver.completeAll();
+    expect([rig.driver.log, ends]).toEqual([["WRITE 0+8"], [[BlkStatus.OK], [BlkStatus.OK]]]);
+    expectNoLeaks(rig);
+  });
+
+  it("is not missed by what comes between the check and the queue", async () => {
+    const rig = makeRig();
+    await rig.queue.freeze();
+    const other = makeRig();
+    const queue = new BlkMqQueue(rig.layer, { ops: other.driver });
+    const disk = new GenDisk({ name: "other0", queue, sectorCount: 8 });
+    const { bio } = makeBio({ ...rig, disk }, 0, 8);
+    let ends: BlkStatus[] = [];
+    bio.onEndIo = () => {
+      bio.put();
+      ends = submit(rig, 0, 0, { op: FLUSH });
+      rig.queue.unfreeze();
+    };
+    other.driver.synchronous = BlkStatus.OK;
+    rig.layer.submitBio(bio);
+    expect([rig.driver.log, ends]).toEqual([[], [BlkStatus.OK]]);
     expectNoLeaks(rig);
   });
 });

@@ -447,8 +447,15 @@ export const blkCore = [
     id: "old-alignment-after-unfreeze",
     kind: "address",
     what: "bios that waited for unfreeze are not checked against the logical block that the device has by then",
-    file: `${src}/request-queue.ts`,
-    edits: [["bio.bytes > 0 && bioUnaligned(bio, this.#limits)", "bio.bytes < 0"]],
+    file: `${src}/bio-checks.ts`,
+    edits: [["bio.bytes > 0 && bioUnaligned(bio, bio.bdev!.queue.limits)", "bio.bytes < 0"]],
+  },
+  {
+    id: "fua-forgotten-before-unfreeze",
+    kind: "early-flush",
+    what: "a FUA write that waits for unfreeze becomes a plain one, though the device has a write cache by then",
+    file: `${src}/bio-checks.ts`,
+    edits: [["!limits.writeCache && !isFrozen", "!limits.writeCache"]],
   },
   {
     id: "discards-beyond-32-bits",

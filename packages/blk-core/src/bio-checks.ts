@@ -1,0 +1,47 @@
+import { type Bio, SECTOR_SHIFT } from "./bio.js";
+import type { QueueLimits } from "./limits.js";
+import { opIsFlush, opIsPlain, opOf, ReqFlag, ReqOp } from "./opf.js";
+import { BlkStatus } from "./status.js";
+
+/** Whether a bio with bytes is more or less than whole logical blocks. @kernel block/blk-mq.c: bio_unaligned */
+export function bioUnaligned(bio: Bio, limits: QueueLimits): boolean {
+  const blockMask = limits.logicalBlockBytes - 1;
+  return (bio.bytes & blockMask) !== 0 || (bio.sector & (blockMask >> SECTOR_SHIFT)) !== 0;
+}
+
+/**
+ * What asks for a flush, or moves no data. On a device without a write cache nobody has to be flushed; but a frozen queue
+ * may have one before its bios go on.
+ *
+ * @kernel block/blk-core.c: submit_bio_noacct
+ */
+export function checkOperation(bio: Bio): BlkStatus {
+  const { limits, isFrozen } = bio.bdev!.queue;
+  if (opIsFlush(bio.opf)) {
+    if (opOf(bio.opf) !== ReqOp.WRITE) return BlkStatus.IOERR;
+    if (!limits.writeCache && !isFrozen) bio.opf &= ~(ReqFlag.PREFLUSH | ReqFlag.FUA);
+  }
+  switch (opOf(bio.opf)) {
+    case ReqOp.WRITE:
+      return BlkStatus.OK;
+    case ReqOp.DISCARD:
+      return limits.maxDiscardSectors > 0 ? BlkStatus.OK : BlkStatus.NOTSUPP;
+    case ReqOp.WRITE_ZEROES:
+      return limits.maxWriteZeroesSectors > 0 ? BlkStatus.OK : BlkStatus.NOTSUPP;
+    default:
+      return BlkStatus.NOTSUPP;
+  }
+}
+
+/** For a bio that has waited while limits may have changed. False when it has ended, without or with an error. */
+export function mayGoOn(bio: Bio): boolean {
+  const status = checkAgain(bio);
+  if (status === BlkStatus.OK && (bio.bytes > 0 || opIsFlush(bio.opf))) return true;
+  bio.endIoWith(status);
+  return false;
+}
+
+function checkAgain(bio: Bio): BlkStatus {
+  if (bio.bytes > 0 && bioUnaligned(bio, bio.bdev!.queue.limits)) return BlkStatus.IOERR;
+  return opIsPlain(bio.opf) ? BlkStatus.OK : checkOperation(bio);
+}
