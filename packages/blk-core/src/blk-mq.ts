@@ -166,11 +166,14 @@ export class BlkMqQueue extends RequestQueue {
    * A request without bios, for a clone or a driver's own command, or null: none is free, or the queue takes none now.
    * Who asks sets `onEnd` and frees it.
    *
+   * @throws BlkBug when there is no such hardware queue.
    * @kernel block/blk-mq.c: blk_mq_alloc_request, with BLK_MQ_REQ_NOWAIT
    */
   tryAllocRequest(opf: number, hctxIndex = 0): BlkRequest | null {
+    const hctx = this.hctxs[hctxIndex];
+    if (hctx === undefined) throw noHctx("a request is wanted for", hctxIndex, this);
     if (this.isFrozen || !this.isLive) return null;
-    const rq = this.#takeRequest(this.hctxs[hctxIndex]!);
+    const rq = this.#takeRequest(hctx);
     if (rq !== null) rq.opf = opf | ReqFlag.NOMERGE;
     return rq;
   }
@@ -288,7 +291,7 @@ export class BlkMqQueue extends RequestQueue {
 
   #mappedHctx(index: number): BlkMqHwCtx {
     const hctx = this.hctxs[index];
-    if (hctx === undefined) throw new BlkBug(`a bio is mapped to hardware queue ${index} of ${this.hctxs.length}`);
+    if (hctx === undefined) throw noHctx("a bio is mapped to", index, this);
     return hctx;
   }
 
@@ -343,4 +346,8 @@ export class BlkMqQueue extends RequestQueue {
     this.layer.flushPlug();
     if (!hctx.requests.anyInUse) hctx.waiting.retryLater();
   }
+}
+
+function noHctx(what: string, index: number, { hctxs }: BlkMqQueue): BlkBug {
+  return new BlkBug(`${what} hardware queue ${index} of ${hctxs.length}`);
 }

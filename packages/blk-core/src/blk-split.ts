@@ -30,7 +30,7 @@ export function bytesWithinLimits(bio: Bio, limits: QueueLimits, result: SplitRe
     case ReqOp.WRITE_ZEROES:
       return writeZeroesWithinLimits(bio, limits, result);
     default:
-      return dataWithinLimits(bio, limits, result);
+      return dataWithinLimits(bio, limits, dataUnitBytesOf(bio), result);
   }
 }
 
@@ -78,11 +78,11 @@ export function fitsAsItIs(bio: Bio, limits: QueueLimits): boolean {
   const start = vec.offset + vecDone;
   if (bytes > vec.bytes - vecDone || bytes > limits.maxSegmentBytes || bytes > limits.maxSectors * SECTOR_BYTES)
     return false;
-  return start + bytes <= limits.segmentBoundaryBytes && ((start | bytes) & memoryAlignMask(bio, limits)) === 0;
+  return start + bytes <= limits.segmentBoundaryBytes && ((start | bytes) & memoryAlignMask(limits, dataUnitBytesOf(bio))) === 0;
 }
 
-function memoryAlignMask(bio: Bio, limits: QueueLimits): number {
-  return Math.max(dataUnitBytesOf(bio), limits.dmaAlignmentBytes) - 1;
+function memoryAlignMask(limits: QueueLimits, dataUnitBytes: number): number {
+  return Math.max(dataUnitBytes, limits.dmaAlignmentBytes) - 1;
 }
 
 function dataUnitBytesOf(bio: Bio): number {
@@ -95,8 +95,8 @@ function dataUnitBytesOf(bio: Bio): number {
  *
  * @kernel block/blk-merge.c: bio_split_io_at, bio_split_alignment
  */
-function dataWithinLimits(bio: Bio, limits: QueueLimits, result: SplitResult): void {
-  const alignMask = memoryAlignMask(bio, limits);
+export function dataWithinLimits(bio: Bio, limits: QueueLimits, dataUnitBytes: number, result: SplitResult): void {
+  const alignMask = memoryAlignMask(limits, dataUnitBytes);
   const maxBytes = limits.maxSectors * SECTOR_BYTES;
   let bytes = 0;
   let segmentCount = 0;
@@ -114,7 +114,7 @@ function dataWithinLimits(bio: Bio, limits: QueueLimits, result: SplitResult): v
       bytes += segmentBytes;
     }
   }
-  if (bytes < bio.bytes) bytes -= bytes % Math.max(limits.logicalBlockBytes, dataUnitBytesOf(bio));
+  if (bytes < bio.bytes) bytes -= bytes % Math.max(limits.logicalBlockBytes, dataUnitBytes);
   if (bytes === 0) return result.set(BlkStatus.INVAL, 0, 0);
   result.set(BlkStatus.OK, bytes, segmentCount);
 }

@@ -1,6 +1,7 @@
 import {
   type Bio,
   type BioSet,
+  BlkBug,
   BlkMqQueue,
   type BlkMqQueueOptions,
   type BlkRequest,
@@ -264,6 +265,31 @@ describe("a driver's own command", () => {
       [BlkStatus.TARGET],
     ]);
     expectNoLeaks(rig);
+  });
+
+  it("takes memory in the runs that the device takes, cut at its limits", () => {
+    const rig = makeRig({ limits: { maxSegments: 3, maxSegmentBytes: 4096, dmaAlignmentBytes: 4 } });
+    const rq = rig.queue.tryAllocRequest(DrvOp.OUT)!;
+    const append = (vecs: number[]): boolean => {
+      const { bio } = makeBio(rig, 0, 0, { vecs });
+      const appended = rqAppendBio(rq, bio);
+      if (!appended) bio.put();
+      return appended;
+    };
+    expect([append([4 * 4096]), append([6]), append([2 * 4096])]).toEqual([false, false, true]);
+    expect([rq.segmentCount, append([2 * 4096]), append([36]), append([])]).toEqual([2, false, true, true]);
+    expect([rq.segmentCount, rq.bytes]).toEqual([3, 2 * 4096 + 36]);
+    rq.onEnd = () => rig.queue.freeRequest(rq);
+    executeRqNowait(rq);
+    rig.driver.completeAll();
+    expectNoLeaks(rig);
+  });
+
+  it("is for a hardware queue that there is", () => {
+    const { queue } = makeRig();
+    expect(() => queue.tryAllocRequest(DrvOp.OUT, 1)).toThrow(
+      new BlkBug("a request is wanted for hardware queue 1 of 1"),
+    );
   });
 
   it("takes no more than the device does, and no bio goes to block I/O this way", () => {
