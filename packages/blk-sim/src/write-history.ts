@@ -45,9 +45,10 @@ export class WriteHistory {
   /**
    * `start` is what the device holds now, all of it; it is copied. `blockBytes` is at most what the device never tears.
    *
-   * @throws BlkError EINVAL when `start` is not whole blocks.
+   * @throws BlkError EINVAL when a block is not whole bytes, or `start` not whole blocks.
    */
   constructor(start: Uint8Array, blockBytes: number) {
+    if (!Number.isInteger(blockBytes) || blockBytes < 1) refuse(`blockBytes is ${blockBytes}, expected 1 or more`);
     if (start.length % blockBytes !== 0) refuse(`${start.length} bytes are no multiple of the block of ${blockBytes}`);
     this.#start = start.slice();
     this.blockBytes = blockBytes;
@@ -99,8 +100,11 @@ export class WriteHistory {
   /**
    * Compares all of a device, as it was found after a power cut, with what is allowed: the blocks that hold anything else,
    * in order. What was found is what the device holds from now on, or a write that has not ended by now.
+   *
+   * @throws BlkError EINVAL unless it is all of the device.
    */
   settle(found: Uint8Array): number[] {
+    if (found.length !== this.#start.length) refuse(`${found.length} bytes were found, expected ${this.#start.length}`);
     const violations: number[] = [];
     for (let block = 0; block < this.blockCount; block++) {
       const contents = this.#slice(found, block);

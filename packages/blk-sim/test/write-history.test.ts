@@ -136,6 +136,16 @@ describe("WriteHistory", () => {
 
   it("refuses what is not whole blocks of the device", () => {
     expect(() => new WriteHistory(new Uint8Array(1000), 512)).toThrow(/1000 bytes are no multiple/);
+    for (const blockBytes of [-512, 0, 0.5, Number.NaN]) {
+      expect(() => new WriteHistory(new Uint8Array(1024), blockBytes)).toThrow(
+        `WriteHistory: blockBytes is ${blockBytes}, expected 1 or more (EINVAL)`,
+      );
+    }
+    for (const bytes of [512, 1536]) {
+      expect(() => new WriteHistory(new Uint8Array(1024), 512).settle(new Uint8Array(bytes))).toThrow(
+        `WriteHistory: ${bytes} bytes were found, expected 1024 (EINVAL)`,
+      );
+    }
     for (const [byteOffset, bytes] of [
       [1, 512],
       [0, 100],
