@@ -241,9 +241,10 @@ export class BlkMqQueue extends RequestQueue {
   async setElevator(type: ElevatorType): Promise<void> {
     await this.freeze();
     try {
-      this.#elevator = type.create(this);
-      this.#elevatorType = type;
+      const elevator = type.create(this);
       this.setNrRequests(type.defaultNrRequests(this.queueDepth));
+      this.#elevator = elevator;
+      this.#elevatorType = type;
     } finally {
       this.unfreeze();
     }

@@ -4,6 +4,7 @@ import {
   type BlkRequest,
   BlkStatus,
   EhAction,
+  type ElevatorType,
   GenDisk,
   mqDeadline,
   noneElevator,
@@ -453,19 +454,15 @@ describe("changing the elevator", () => {
     expectNoLeaks(rig);
   });
 
-  it("to one that cannot be made leaves the queue as it was", async () => {
+  it.each<[string, Partial<ElevatorType>, string]>([
+    ["cannot be made", { create: () => expect.fail("no") }, "no"],
+    ["wants no requests", { defaultNrRequests: () => 0 }, "nrRequests is 0"],
+  ])("to one that %s leaves the queue as it was", async (_what, broken, message) => {
     const rig = makeRig();
-    const broken = {
-      ...noneElevator,
-      name: "broken",
-      create: () => {
-        throw new Error("no");
-      },
-    };
-    await expect(rig.queue.setElevator(broken)).rejects.toThrow("no");
+    await expect(rig.queue.setElevator({ ...noneElevator, name: "broken", ...broken })).rejects.toThrow(message);
     submit(rig, 0, 8);
     rig.driver.completeAll();
-    expect([rig.queue.elevator, rig.driver.log]).toEqual(["none", ["READ 0+8"]]);
+    expect([rig.queue.elevator, rig.queue.nrRequests, rig.driver.log]).toEqual(["none", 128, ["READ 0+8"]]);
     expectNoLeaks(rig);
   });
 });
