@@ -148,7 +148,8 @@ export class Bio implements BvecPosition {
 
   /**
    * For a stacking driver that is about to send this bio, as it is, to another device (`setDev` and `sector`): its end comes
-   * to `owner` first, and then to the submitter, who gets it back as it was. What is returned is the owner's until then.
+   * to `owner` first, and then to the submitter, who gets it back on the device and at the sector where it was. What is
+   * returned is the owner's until then.
    */
   redirect(owner: BioRedirector): BioRedirect {
     const redirect = this.#redirect === null ? this.#outermostRedirect() : this.#redirect.inner;

@@ -15,8 +15,7 @@ export const RequestState = { FREE: 0, IDLE: 1, IN_FLIGHT: 2 } as const;
 export type RequestState = (typeof RequestState)[keyof typeof RequestState];
 
 /**
- * One or more bios with adjacent sectors on their way to a driver. A queue makes all its requests at the start and
- * reuses them; the tag is the request's number.
+ * One or more bios with adjacent sectors on their way to a driver. A queue makes as many as it may have, and reuses them.
  *
  * @kernel include/linux/blk-mq.h: request
  */
