@@ -181,6 +181,7 @@ export class SimWorldDisk implements WorldDisk {
   async close(): Promise<void> {
     for (const { sim, keyed } of this.#paths) {
       if (keyed.size > 0) throw new Violation(`${sim.disk.name} has keys in slots ${[...keyed].join(", ")}`);
+      await sim.close();
     }
   }
 
