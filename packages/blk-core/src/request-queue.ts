@@ -122,6 +122,7 @@ export abstract class RequestQueue {
 
   /**
    * Makes new bios wait, and resolves when all accepted ones have ended: nothing is in flight until `unfreeze`. Nests.
+   * Reads whose protection information is being checked are with the queue no more, and may end later.
    *
    * @kernel block/blk-mq.c: blk_mq_freeze_queue
    */
@@ -145,8 +146,8 @@ export abstract class RequestQueue {
   }
 
   /**
-   * Refuses new bios, ends those that wait for `unfreeze` with IOERR, and resolves when all accepted ones have ended.
-   * Idempotent.
+   * Refuses new bios, ends those that wait for `unfreeze` with IOERR, and resolves when all accepted ones have ended, as
+   * `freeze` says. Idempotent.
    *
    * @kernel block/genhd.c: blk_mark_disk_dead; block/blk-mq.c: blk_mq_freeze_queue
    */
