@@ -78,7 +78,10 @@ export function fitsAsItIs(bio: Bio, limits: QueueLimits): boolean {
   const start = vec.offset + vecDone;
   if (bytes > vec.bytes - vecDone || bytes > limits.maxSegmentBytes || bytes > limits.maxSectors * SECTOR_BYTES)
     return false;
-  return start + bytes <= limits.segmentBoundaryBytes && ((start | bytes) & memoryAlignMask(limits, dataUnitBytesOf(bio))) === 0;
+  return (
+    start + bytes <= limits.segmentBoundaryBytes &&
+    ((start | bytes) & memoryAlignMask(limits, dataUnitBytesOf(bio))) === 0
+  );
 }
 
 function memoryAlignMask(limits: QueueLimits, dataUnitBytes: number): number {

@@ -108,7 +108,8 @@ export class DmBioMapper implements DmMapper, DmIoOwner, BioRedirector {
     const table = this.#table;
     if (table === null || this.#blocked || this.#deferred.first !== null || !opIsPlain(bio.opf)) return false;
     const entry = table.find(bio.sector);
-    if (entry === null || entry.alwaysClones || bio.sectors > entry.maxSectorsAt(bio.sector) || bio.isHeld) return false;
+    if (entry === null || entry.alwaysClones || bio.sectors > entry.maxSectorsAt(bio.sector) || bio.isHeld)
+      return false;
     if (bio.cryptCtx !== null) this.#keys.note(bio.cryptCtx.key!);
     const { bdev, sector } = bio;
     const redirect = bio.redirect(this);

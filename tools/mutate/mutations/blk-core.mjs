@@ -48,7 +48,7 @@ export const blkCore = [
     kind: "split",
     what: "one piece of memory is not looked at for its alignment",
     file: `${src}/blk-split.ts`,
-    edits: [[" && ((start | bytes) & memoryAlignMask(bio, limits)) === 0;", ";"]],
+    edits: [[" && ((start | bytes) & memoryAlignMask(limits, dataUnitBytesOf(bio))) === 0;", ";"]],
   },
   {
     id: "direct-issue-overtakes",
@@ -358,7 +358,7 @@ export const blkCore = [
     kind: "split",
     what: "a split is aligned to the logical block only and cuts a data unit",
     file: `${src}/blk-split.ts`,
-    edits: [["Math.max(limits.logicalBlockBytes, dataUnitBytesOf(bio))", "limits.logicalBlockBytes"]],
+    edits: [["Math.max(limits.logicalBlockBytes, dataUnitBytes)", "limits.logicalBlockBytes"]],
   },
   {
     id: "misaligned-memory-accepted",
