@@ -100,7 +100,7 @@ export class DmBioMapper implements DmMapper, DmIoOwner, BioRedirector {
 
   /**
    * For the queue: a read or write that lies in one piece on another device needs no clone, unless parts of it are under
-   * way elsewhere.
+   * way elsewhere, or have failed: then nobody could tell how this one ends.
    *
    * @context hot
    */
@@ -108,8 +108,8 @@ export class DmBioMapper implements DmMapper, DmIoOwner, BioRedirector {
     const table = this.#table;
     if (table === null || this.#blocked || this.#deferred.first !== null || !opIsPlain(bio.opf)) return false;
     const entry = table.find(bio.sector);
-    if (entry === null || entry.alwaysClones || bio.sectors > entry.maxSectorsAt(bio.sector) || bio.isHeld)
-      return false;
+    if (entry === null || entry.alwaysClones || bio.sectors > entry.maxSectorsAt(bio.sector)) return false;
+    if (bio.isHeld || bio.status !== BlkStatus.OK) return false;
     if (bio.cryptCtx !== null) this.#keys.note(bio.cryptCtx.key!);
     const { bdev, sector } = bio;
     const redirect = bio.redirect(this);

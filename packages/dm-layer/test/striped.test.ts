@@ -33,6 +33,16 @@ it.each([
   expect(device.eventNr).toBe(1);
 });
 
+it("an I/O that goes on after a part of it has failed at once marks no other stripe", async () => {
+  const device = await rig.dm.create({ name: "dm", table: striped });
+  await rig.devices.get("sda")!.disk.close();
+  const bad = rig.submit(device.bdev, ReqOp.READ, 0, new Uint8Array(16 * 512));
+  rig.executor.runUntilIdle();
+  expect(bad.ends).toEqual([BlkStatus.IOERR]);
+  expect(device.status()).toEqual(["0 64 striped 2 sda sdb 1 DA"]);
+  expect(device.eventNr).toBe(1);
+});
+
 it("tells of the first fourteen errors of a stripe", async () => {
   const device = await rig.dm.create({ name: "dm", table: striped });
   faults.add({ op: ReqOp.READ, status: BlkStatus.MEDIUM });
