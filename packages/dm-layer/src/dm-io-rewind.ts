@@ -86,15 +86,17 @@ export class DmRewinder {
   #rewindAll(): void {
     for (let io = this.#first; io !== null; io = this.#first) {
       const rewound = this.#rewind(io);
-      if (rewound === null) {
-        if (this.#bios.inUse > 0) this.#bios.wait(this.#bioWaiter);
-        else this.#layer.executor.queueWork(this.#work);
-        return;
-      }
+      if (rewound === null) return this.#retry();
       this.#first = io.next;
       io.next = null;
       this.#onRewound(io, rewound);
     }
+  }
+
+  /** An allocation may fail although there is one, and those in use may wait for the very resume that waits for this. */
+  #retry(): void {
+    if (this.#bios.inUse === this.#bios.capacity) this.#bios.wait(this.#bioWaiter);
+    else this.#layer.executor.queueWork(this.#work);
   }
 
   #rewind(io: DmIo): Bio | null {

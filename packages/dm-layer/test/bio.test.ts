@@ -391,6 +391,32 @@ describe("requeueing", () => {
     expect(read(sdb, 16, 12 * 512)).toEqual(data.subarray(12 * 512));
     await rig.close();
   });
+
+  it("every allocation may fail: a noflush suspend gets what targets give back, and ends", async () => {
+    const failed = await failEachAllocation(async (faults) => {
+      const world = new Rig({ failAlloc: faults.failAlloc });
+      const holding = new HoldingTarget();
+      holding.maxIoSectors = 2;
+      world.dm.registerTarget(holding);
+      const disk = world.sim("sda");
+      const device = await world.run(world.dm.create({ name: "dm", table: "0 64 holding sda 0" }));
+      holding.answer = MapResult.SUBMITTED;
+      const write = world.submit(device.bdev, ReqOp.WRITE, 0, pattern(4096));
+      world.executor.runUntilIdle();
+      const suspended = device.suspend({ noflush: true });
+      await new Promise((resolve) => setImmediate(resolve));
+      holding.endAnswer = EndIoResult.REQUEUE;
+      for (const { bio } of holding.held) bio!.endIo();
+      await world.run(suspended);
+      await device.load("0 64 linear sda 0");
+      await world.run(device.resume());
+      world.executor.runUntilIdle();
+      expect(write.ends).toEqual([BlkStatus.OK]);
+      expect(read(disk, 0, 4096)).toEqual(pattern(4096));
+      await world.close();
+    });
+    expect(failed).toBeGreaterThan(5);
+  });
 });
 
 it("two device mappers know nothing of each other", async () => {
