@@ -30,6 +30,11 @@ export class DmArgs {
     return word;
   }
 
+  /** The next argument, in small letters: what it may be is a word of ours, and dmsetup's users write it as they like. */
+  keyword(what: string): string {
+    return this.word(what).toLowerCase();
+  }
+
   /** A decimal number from `min` to `max`. */
   number(what: string, min = 0, max: number = Number.MAX_SAFE_INTEGER): number {
     return this.parse(what, this.word(what), min, max);

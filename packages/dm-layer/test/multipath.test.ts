@@ -219,6 +219,41 @@ describe("requests on several paths", () => {
     expect(() => device.message(0, "dance")).toThrow(/unknown message/);
   });
 
+  it("a message that is not all understood does nothing", async () => {
+    twoPaths();
+    const device = await create(TWO_PATHS);
+    const before = [device.table(), device.status(), device.eventNr];
+    for (const message of [
+      "fail_path a b",
+      "queue_if_no_path now",
+      "disable_group 1 1",
+      "fail_path",
+      "switch_group x",
+    ]) {
+      expect(() => device.message(0, message), message).toThrow(/dm-multipath/);
+    }
+    expect([device.table(), device.status(), device.eventNr]).toEqual(before);
+  });
+
+  it("a message about a device is for all groups it is in", async () => {
+    twoPaths();
+    const device = await create("0 64 multipath 0 0 2 1 round-robin 0 2 0 a b round-robin 0 1 0 a");
+    device.message(0, "fail_path a");
+    expect(device.status()[0]).toContain("2 1 E 0 2 0 a F 1 b A 0 E 0 1 0 a F 1");
+    device.message(0, "reinstate_path a");
+    expect(device.status()[0]).toContain("2 1 E 0 2 0 a A 1 b A 0 E 0 1 0 a A 1");
+  });
+
+  it("words of tables and messages may have capital letters, and a feature comes once", async () => {
+    twoPaths();
+    const features = "3 Queue_If_No_Path retain_attached_hw_handler RETAIN_attached_hw_handler";
+    const device = await create(TWO_PATHS.replace("multipath 0", `multipath ${features}`));
+    const words = "2 queue_if_no_path retain_attached_hw_handler";
+    expect(device.table()).toEqual([TWO_PATHS.replace("multipath 0", `multipath ${words}`)]);
+    device.message(0, "Fail_If_No_Path");
+    expect(device.table()[0]).toContain("multipath 1 retain_attached_hw_handler 0");
+  });
+
   it("the group to begin with stays the next one when another is disabled", async () => {
     twoPaths();
     rig.sim("c");

@@ -13,7 +13,7 @@ export interface PriorityGroup {
 /** What the arguments of a multipath target say. */
 export interface MultipathArgs {
   readonly queueIfNoPath: boolean;
-  /** Other features, as given. */
+  /** Other features, in the order given. */
   readonly others: readonly string[];
   readonly groups: readonly PriorityGroup[];
   /** Index of the group to begin with; -1 without groups. */
@@ -38,14 +38,14 @@ export function parseMultipath(args: DmArgs, spec: DmTargetSpec): MultipathArgs 
 
 function parseFeatures(group: DmArgs): Pick<MultipathArgs, "queueIfNoPath" | "others"> {
   let queueIfNoPath = false;
-  const others: string[] = [];
+  const others = new Set<string>();
   while (group.left > 0) {
-    const feature = group.word("a feature");
+    const feature = group.keyword("a feature");
     if (feature === "queue_if_no_path") queueIfNoPath = true;
-    else if (feature === "retain_attached_hw_handler") others.push(feature);
+    else if (feature === "retain_attached_hw_handler") others.add(feature);
     else group.refuse("unknown feature, expected queue_if_no_path or retain_attached_hw_handler");
   }
-  return { queueIfNoPath, others };
+  return { queueIfNoPath, others: [...others] };
 }
 
 function parseGroup(args: DmArgs, spec: DmTargetSpec): PriorityGroup {

@@ -39,6 +39,16 @@ const NO_PATH_ERRORS: readonly BlkStatus[] = [
   BlkStatus.INVAL,
 ];
 
+const MESSAGES = [
+  "queue_if_no_path",
+  "fail_if_no_path",
+  "fail_path",
+  "reinstate_path",
+  "disable_group",
+  "enable_group",
+  "switch_group",
+];
+
 /** The path a request takes, made once for each request of the queue. */
 class PathUse {
   group: PriorityGroup | null = null;
@@ -148,19 +158,34 @@ class MultipathTarget implements DmTarget {
     return [2, 0, 0, 0, ...this.#groupNumbers(), ...groups].join(" ");
   }
 
-  /** @kernel drivers/md/dm-mpath.c: multipath_message */
+  /** All of it is understood before anything happens. @kernel drivers/md/dm-mpath.c: multipath_message */
   message(words: readonly string[]): string {
     const args = new DmArgs(multipathTarget.name, words);
-    const what = args.word("the message");
-    if (what === "queue_if_no_path" || what === "fail_if_no_path") this.#keepQueueIfNoPath(what === "queue_if_no_path");
-    else if (what === "fail_path") this.#failPath(this.#pathNamed(args));
-    else if (what === "reinstate_path") this.#reinstatePath(this.#pathNamed(args));
-    else if (what === "disable_group") this.#bypass(this.#groupNumbered(args), true);
-    else if (what === "enable_group") this.#bypass(this.#groupNumbered(args), false);
-    else if (what === "switch_group") this.#switchTo(this.#groupNumbered(args));
-    else args.refuse("unknown message");
+    const act = this.#parseMessage(args);
     args.end();
+    act();
     return "";
+  }
+
+  #parseMessage(args: DmArgs): () => void {
+    switch (args.keyword("the message")) {
+      case "queue_if_no_path":
+        return () => this.#keepQueueIfNoPath(true);
+      case "fail_if_no_path":
+        return () => this.#keepQueueIfNoPath(false);
+      case "fail_path":
+        return this.#forPathsNamed(args, (path) => this.#failPath(path));
+      case "reinstate_path":
+        return this.#forPathsNamed(args, (path) => this.#reinstatePath(path));
+      case "disable_group":
+        return this.#forGroupNumbered(args, (group) => this.#bypass(group, true));
+      case "enable_group":
+        return this.#forGroupNumbered(args, (group) => this.#bypass(group, false));
+      case "switch_group":
+        return this.#forGroupNumbered(args, (group) => this.#switchTo(group));
+      default:
+        args.refuse(`unknown message, expected one of ${MESSAGES.join(", ")}`);
+    }
   }
 
   /** @kernel drivers/md/dm-mpath.c: choose_pgpath */
@@ -255,13 +280,19 @@ class MultipathTarget implements DmTarget {
     return [groups.length, group === undefined ? 0 : groups.indexOf(group) + 1];
   }
 
-  #pathNamed(args: DmArgs): Path {
+  /** A device may be a path of several groups. @kernel drivers/md/dm-mpath.c: action_dev */
+  #forPathsNamed(args: DmArgs, act: (path: Path) => void): () => void {
     const name = args.word("the device");
-    for (const { paths } of this.#args.groups) for (const path of paths) if (path.dev.name === name) return path;
-    args.refuse(`no path ${name}`);
+    const all = this.#args.groups.flatMap(({ paths }) => paths);
+    const bdev = all.find((path) => path.dev.name === name)?.dev.bdev;
+    if (bdev === undefined) args.refuse(`no path ${name}`);
+    const paths = all.filter((path) => path.dev.bdev === bdev);
+    return () => paths.forEach(act);
   }
 
-  #groupNumbered(args: DmArgs): PriorityGroup {
-    return this.#args.groups[args.number("the group", 1, this.#args.groups.length) - 1]!;
+  #forGroupNumbered(args: DmArgs, act: (group: PriorityGroup) => void): () => void {
+    const { groups } = this.#args;
+    const group = groups[args.number("the group", 1, groups.length) - 1]!;
+    return () => act(group);
   }
 }
