@@ -152,6 +152,19 @@ describe("inlinecrypt", () => {
 
 describe("default-key", () => {
   it.each(["hardware", "the fallback"])("encrypts what is plain, and no second time what %s encrypts", async (who) => {
+describe("the end of a target", () => {
+  it("wipes its key, whatever an eviction ends with", async () => {
+    const { slots } = cryptoDisk(rig, "ufs");
+    const device = await create(`0 64 inlinecrypt aes-xts-plain64 ${KEY} 0 ufs 0`);
+    rig.submit(device.bdev, ReqOp.WRITE, 0, pattern(512));
+    rig.executor.runUntilIdle();
+    const key = slots[0]!;
+    fallback.evictKey = () => Promise.reject(new BlkError("EIO", "test", "no"));
+    await expect(rig.run(device.remove())).rejects.toMatchObject({ code: "EIO" });
+    expect(() => key.withBytes(() => {})).toThrow(/wiped/);
+  });
+});
+
     const disk = who === "hardware" ? cryptoDisk(rig, "sda").disk : rig.sim("sda");
     const { bdev } = await create(`0 64 default-key aes-xts-plain64 ${KEY} 0 sda 0`);
     const own = newKey(2);

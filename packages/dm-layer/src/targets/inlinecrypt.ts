@@ -20,6 +20,7 @@ import type { DmArgs } from "../dm-args.js";
 import type { DmTargetIo } from "../dm-io.js";
 import { type DmDeviceVisitor, DmFeature, type DmTarget, type DmTargetType, MapResult } from "../dm-target.js";
 import type { DmDev, DmTargetSpec } from "../dm-target-spec.js";
+import { runAll } from "../run-all.js";
 import { type CryptOptions, checkCryptAlignment, formatCryptOptions, parseCryptOptions } from "./crypt-options.js";
 import { parseTableKey } from "./table-key.js";
 import { limitsForUnits } from "./unit-limits.js";
@@ -153,10 +154,12 @@ class InlinecryptTarget implements DmTarget {
   }
 
   /** @kernel drivers/md/dm-inlinecrypt.c: inlinecrypt_dtr */
-  async dtr(): Promise<void> {
-    await blkCryptoEvictKey(this.#dev.bdev, this.#key);
-    await this.#fallback?.evictKey(this.#key);
-    this.#key.wipe();
+  dtr(): Promise<void> {
+    return runAll([
+      () => blkCryptoEvictKey(this.#dev.bdev, this.#key),
+      () => this.#fallback?.evictKey(this.#key),
+      () => this.#key.wipe(),
+    ]);
   }
 
   #attachContext(bio: Bio): boolean {
