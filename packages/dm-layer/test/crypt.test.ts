@@ -105,6 +105,8 @@ describe("crypt", () => {
     ["aes-ecb-null 00 0 sda 0", "unknown cipher, expected one of aes-xts-plain64"],
     ["KEY KEY 0 sda 0", "unknown cipher"],
     ["aes-xts-plain64 0g 0 sda 0", "hexadecimal"],
+    ["constructor KEY 0 sda 0", "unknown cipher"],
+    ["capi:constructor-plain64 KEY 0 sda 0", "unknown cipher"],
     ["aes-xts-plain64 000 0 sda 0", "hexadecimal"],
     ["aes-xts-plain64 00 0 sda 0", "the key has 1 bytes, the cipher takes 64"],
     ["aes-xts-plain64 - 0 sda 0", "the key has 0 bytes"],

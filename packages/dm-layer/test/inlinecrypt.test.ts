@@ -41,6 +41,7 @@ describe("inlinecrypt", () => {
 
   it.each([
     ["aes-cbc-essiv:sha256 KEY 0 ufs 0", "unknown cipher"],
+    ["constructor KEY 0 ufs 0", "unknown cipher, expected aes-xts-plain64"],
     ["aes-xts-plain64 zz 0 ufs 0", "hexadecimal"],
     ["aes-xts-plain64 KEY00 0 ufs 0", "a raw AES-256-XTS key has 64 bytes"],
     ["aes-xts-plain64 KEY 0 ufs 0 1 keytype:soft", "unknown optional argument"],

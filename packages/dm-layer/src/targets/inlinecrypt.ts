@@ -27,7 +27,7 @@ import { limitsForUnits } from "./unit-limits.js";
 
 /** What differs between the two target types. */
 interface Flavour {
-  readonly ciphers: Readonly<Record<string, CryptoModeName>>;
+  readonly ciphers: ReadonlyMap<string, CryptoModeName>;
   /** Options that say what kind of key it is. */
   readonly keyOptions: Readonly<Record<string, CryptoKeyType>>;
   /** What an upper layer encrypts goes down as it is. Without, a bio that has a context fails. */
@@ -46,7 +46,7 @@ export const inlinecryptTarget: DmTargetType = {
   features: 0,
   ctr: (args, spec) =>
     new InlinecryptTarget(args, spec, {
-      ciphers: { "aes-xts-plain64": "AES-256-XTS" },
+      ciphers: new Map([["aes-xts-plain64", "AES-256-XTS"]]),
       keyOptions: { "keytype:raw": "raw", "keytype:hw-wrapped": "hw-wrapped" },
       passesEncrypted: false,
     }),
@@ -65,7 +65,10 @@ export const defaultKeyTarget: DmTargetType = {
   features: DmFeature.PASSES_CRYPTO,
   ctr: (args, spec) =>
     new InlinecryptTarget(args, spec, {
-      ciphers: { "aes-xts-plain64": "AES-256-XTS", "xchacha12,aes-adiantum-plain64": "Adiantum" },
+      ciphers: new Map([
+        ["aes-xts-plain64", "AES-256-XTS"],
+        ["xchacha12,aes-adiantum-plain64", "Adiantum"],
+      ]),
       keyOptions: { wrappedkey_v0: "hw-wrapped" },
       passesEncrypted: true,
     }),
@@ -100,8 +103,8 @@ class InlinecryptTarget implements DmTarget {
     this.#spec = spec;
     this.#passesEncrypted = flavour.passesEncrypted;
     this.#cipher = args.word("the cipher");
-    const mode = flavour.ciphers[this.#cipher];
-    if (mode === undefined) args.refuse(`unknown cipher, expected ${Object.keys(flavour.ciphers).join(" or ")}`);
+    const mode = flavour.ciphers.get(this.#cipher);
+    if (mode === undefined) args.refuse(`unknown cipher, expected ${[...flavour.ciphers.keys()].join(" or ")}`);
     const key = parseTableKey(args.word("the key"), args, spec);
     this.#shownKey = key.shown;
     try {
