@@ -112,6 +112,7 @@ describe("crypt", () => {
     ["aes-xts-plain64 - 0 sda 0", "the key has 0 bytes"],
     ["aes-xts-plain64 :64:logon: 0 sda 0", "in the keyring is"],
     ["aes-xts-plain64 KEY x sda 0", "the IV offset is a decimal"],
+    ["aes-xts-plain64 :64:logon:my\\ disk 0 sda 0", "without blanks"],
     ["aes-xts-plain64 KEY 18446744073709551616 sda 0", "the IV offset is a decimal"],
     ["aes-xts-plain64 KEY 18446744073709551615 sda 0", "more than 64 bits"],
     ["aes-xts-plain64 KEY 0 sda 0 1 sector_size:768", "power of two"],

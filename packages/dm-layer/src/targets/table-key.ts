@@ -31,8 +31,8 @@ export function hiddenKey(bytes: number): string {
 }
 
 function keyringKey(text: string, args: DmArgs, spec: DmTargetSpec): TableKey {
-  const parts = /^:(\d{1,4}):([a-z]+):(.+)$/.exec(text);
-  if (parts === null) args.refuse("a key in the keyring is :<bytes>:<type>:<description>");
+  const parts = /^:(\d{1,4}):([a-z]+):(\S+)$/.exec(text);
+  if (parts === null) args.refuse("a key in the keyring is :<bytes>:<type>:<description>, without blanks");
   const [, size, type, description] = parts as unknown as [string, string, string, string];
   const payload = spec.keyringKey(type, description);
   if (payload.length !== Number(size)) {
