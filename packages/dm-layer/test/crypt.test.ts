@@ -96,7 +96,8 @@ describe("crypt", () => {
       `0 64 crypt aes-xts-plain64 :64:logon:disk 8 sda 16 ${options}`,
       `64 64 crypt aes-xts-plain64 ${"0".repeat(128)} 0 sda 128`,
     ];
-    const device = await create(lines.join("\n").replace("0".repeat(128), hex(pattern(64, 3))));
+    const given = lines.join("\n").replace("iv_large_sectors", "IV_large_sectors");
+    const device = await create(given.replace("0".repeat(128), hex(pattern(64, 3))));
     expect(device.table()).toEqual(lines);
     expect(device.status()).toEqual(["0 64 crypt ", "64 64 crypt "]);
   });
@@ -104,19 +105,21 @@ describe("crypt", () => {
   it.each([
     ["aes-ecb-null 00 0 sda 0", "unknown cipher, expected one of aes-xts-plain64"],
     ["KEY KEY 0 sda 0", "unknown cipher"],
-    ["aes-xts-plain64 0g 0 sda 0", "hexadecimal"],
     ["constructor KEY 0 sda 0", "unknown cipher"],
     ["capi:constructor-plain64 KEY 0 sda 0", "unknown cipher"],
+    ["aes-xts-plain64 0g 0 sda 0", "hexadecimal"],
     ["aes-xts-plain64 000 0 sda 0", "hexadecimal"],
     ["aes-xts-plain64 00 0 sda 0", "the key has 1 bytes, the cipher takes 64"],
     ["aes-xts-plain64 - 0 sda 0", "the key has 0 bytes"],
     ["aes-xts-plain64 :64:logon: 0 sda 0", "in the keyring is"],
-    ["aes-xts-plain64 KEY x sda 0", "the IV offset is a decimal"],
     ["aes-xts-plain64 :64:logon:my\\ disk 0 sda 0", "without blanks"],
+    ["aes-xts-plain64 KEY x sda 0", "the IV offset is a decimal"],
     ["aes-xts-plain64 KEY 18446744073709551616 sda 0", "the IV offset is a decimal"],
     ["aes-xts-plain64 KEY 18446744073709551615 sda 0", "more than 64 bits"],
     ["aes-xts-plain64 KEY 0 sda 0 1 sector_size:768", "power of two"],
     ["aes-xts-plain64 KEY 0 sda 0 1 sector_size:8192", "512 to 4096"],
+    ["aes-xts-plain64 KEY 0 sda 0 1 sector_size:4096:1", "512 to 4096"],
+    ["aes-xts-plain64 KEY 0 sda 0 1 sector_size", "unknown optional argument"],
     ["aes-xts-plain64 KEY 4 sda 0 1 sector_size:4096", "IV offset is no multiple"],
     ["aes-xts-plain64 KEY 0 sda 0 1 integrity:28:aead", "unknown optional argument"],
     ["aes-xts-plain64 KEY 0 sda 0 2 allow_discards", "2 optional arguments are announced and 1 given"],

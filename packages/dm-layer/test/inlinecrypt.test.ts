@@ -49,6 +49,7 @@ describe("inlinecrypt", () => {
     ["aes-xts-plain64 KEY 0 ufs 0 1 sector_size:4096", "needs iv_large_sectors"],
     ["aes-xts-plain64 KEY 4 ufs 0 2 sector_size:4096 iv_large_sectors", "IV offset is no multiple"],
     ["aes-xts-plain64 KEY 0 ufs 0 1 sector_size:8192", "512 to 4096"],
+    ["aes-xts-plain64 KEY 0 ufs 0 2 sector_size:4096:1 iv_large_sectors", "512 to 4096"],
   ])("[DM-26] %s is EINVAL, and says nothing of the key", async (args, message) => {
     cryptoDisk(rig, "ufs");
     const refused = create(`0 64 inlinecrypt ${args.replace("KEY", KEY)}`);
@@ -151,8 +152,6 @@ describe("inlinecrypt", () => {
   });
 });
 
-describe("default-key", () => {
-  it.each(["hardware", "the fallback"])("encrypts what is plain, and no second time what %s encrypts", async (who) => {
 describe("the end of a target", () => {
   it("wipes its key, whatever an eviction ends with", async () => {
     const { slots } = cryptoDisk(rig, "ufs");
@@ -166,6 +165,8 @@ describe("the end of a target", () => {
   });
 });
 
+describe("default-key", () => {
+  it.each(["hardware", "the fallback"])("encrypts what is plain, and no second time what %s encrypts", async (who) => {
     const disk = who === "hardware" ? cryptoDisk(rig, "sda").disk : rig.sim("sda");
     const { bdev } = await create(`0 64 default-key aes-xts-plain64 ${KEY} 0 sda 0`);
     const own = newKey(2);

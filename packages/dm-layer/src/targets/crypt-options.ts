@@ -10,6 +10,8 @@ const WORKER_OPTIONS = [
   "no_write_workqueue",
 ] as const;
 
+const SECTOR_SIZE = "sector_size:";
+
 /** The optional arguments of `crypt` and its kin. */
 export interface CryptOptions {
   readonly allowDiscards: boolean;
@@ -28,9 +30,8 @@ export function parseCryptOptions(args: DmArgs, known: readonly string[] = WORKE
   const given = new Set<string>();
   let sectorBytes = SECTOR_BYTES;
   while (group.left > 0) {
-    const option = group.word("an optional argument");
-    const [name, value] = option.split(":") as [string, string | undefined];
-    if (name === "sector_size") sectorBytes = parseSectorBytes(group, value ?? "");
+    const option = group.keyword("an optional argument");
+    if (option.startsWith(SECTOR_SIZE)) sectorBytes = parseSectorBytes(group, option.slice(SECTOR_SIZE.length));
     else if (option === "allow_discards" || option === "iv_large_sectors" || known.includes(option)) given.add(option);
     else
       group.refuse(
