@@ -123,6 +123,20 @@ describe("flakey", () => {
     expect(read(disk, 8, 512)).toEqual(isStored ? pattern(512) : new Uint8Array(512));
   });
 
+  it("features that do nothing are as none: all I/O fails", async () => {
+    rig.ram("r");
+    const device = await create("0 64 flakey r 0 0 1 4 random_read_corrupt 0 random_write_corrupt 0");
+    expect(device.table()).toEqual(["0 64 flakey r 0 0 1 2 error_reads error_writes"]);
+    expect(status(device.bdev, ReqOp.READ, new Uint8Array(512))).toBe(BlkStatus.IOERR);
+    expect(status(device.bdev, ReqOp.WRITE, pattern(512))).toBe(BlkStatus.IOERR);
+  });
+
+  it("features may have capital letters", async () => {
+    rig.ram("r");
+    const device = await create("0 64 flakey r 0 0 1 6 Error_Writes CORRUPT_bio_byte 1 R 0 0");
+    expect(device.table()).toEqual(["0 64 flakey r 0 0 1 6 error_writes corrupt_bio_byte 1 r 0 0"]);
+  });
+
   it("replaces a byte of reads, or of writes, of bios with the flags; the writer's memory stays", async () => {
     const disk = rig.ram("r");
     const reads = await create("0 64 flakey r 0 0 1 5 corrupt_bio_byte 3 r 7 0", "reads");
@@ -166,6 +180,9 @@ describe("flakey", () => {
 
   it.each([
     ["0 0", "both intervals are 0"],
+    ["4294967295 1", "both intervals have 4294967296 seconds, expected at most 4294967295"],
+    ["1 1 2 error_reads error_reads", "error_reads is given twice"],
+    ["1 1 12 error_reads", "the number of features is a decimal number, 0 to 11"],
     ["1 1 2 drop_writes error_writes", "writes are dropped, failed or corrupted"],
     ["1 1 6 drop_writes corrupt_bio_byte 1 w 0 0", "writes are dropped, failed or corrupted"],
     ["1 1 6 error_reads corrupt_bio_byte 1 r 0 0", "reads are failed or corrupted"],

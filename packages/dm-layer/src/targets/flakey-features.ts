@@ -24,15 +24,15 @@ export interface FlakeyFeatures {
   readonly randomWriteCorrupt: number;
 }
 
-/** Without any, reads and writes fail. @kernel drivers/md/dm-flakey.c: parse_features */
+/** Without any that does something, reads and writes fail. @kernel drivers/md/dm-flakey.c: parse_features */
 export function parseFlakeyFeatures(args: DmArgs): FlakeyFeatures {
-  const group = args.group("features", 12);
+  const group = args.group("features", 11);
   args.end();
-  if (group.left === 0) return { ...NONE, errorReads: true, errorWrites: true };
   let features = NONE;
-  while (group.left > 0) features = { ...features, ...parseFeature(group) };
+  while (group.left > 0) features = { ...features, ...parseFeature(group, features) };
   checkConflicts(args, features);
-  return features;
+  const doSomething = Object.values(features).some((feature) => feature);
+  return doSomething ? features : { ...NONE, errorReads: true, errorWrites: true };
 }
 
 /** As a table prints them, their number first. */
@@ -57,14 +57,15 @@ const NONE: FlakeyFeatures = {
   randomWriteCorrupt: 0,
 };
 
-function parseFeature(group: DmArgs): Partial<FlakeyFeatures> {
-  switch (group.word("a feature")) {
+function parseFeature(group: DmArgs, before: FlakeyFeatures): Partial<FlakeyFeatures> {
+  const feature = group.keyword("a feature");
+  switch (feature) {
     case "error_reads":
-      return { errorReads: true };
+      return { errorReads: once(group, feature, before.errorReads) };
     case "drop_writes":
-      return { dropWrites: true };
+      return { dropWrites: once(group, feature, before.dropWrites) };
     case "error_writes":
-      return { errorWrites: true };
+      return { errorWrites: once(group, feature, before.errorWrites) };
     case "corrupt_bio_byte":
       return { corrupt: parseCorruptByte(group) };
     case "random_read_corrupt":
@@ -76,9 +77,14 @@ function parseFeature(group: DmArgs): Partial<FlakeyFeatures> {
   }
 }
 
+function once(group: DmArgs, feature: string, given: boolean): true {
+  if (given) group.refuse(`${feature} is given twice`);
+  return true;
+}
+
 function parseCorruptByte(group: DmArgs): CorruptByte {
   const byte = group.number("the byte", 1, 2 ** 32 - 1);
-  const direction = group.word("the direction");
+  const direction = group.keyword("the direction");
   if (direction !== "r" && direction !== "w") group.refuse("the direction is r or w");
   const value = group.number("the value", 0, 255);
   return { byte, direction, value, flags: group.number("the flags", 0, 2 ** 32 - 1) };

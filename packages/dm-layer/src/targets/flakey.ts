@@ -26,6 +26,9 @@ export const flakeyTarget: DmTargetType = {
   ctr: (args, spec) => new FlakeyTarget(args, spec),
 };
 
+/** Of one interval, and of both. @kernel drivers/md/dm-flakey.c: flakey_ctr */
+const MAX_SECONDS = 2 ** 32 - 1;
+
 /** @kernel drivers/md/dm-flakey.c: per_bio_data */
 class FlakeyIo {
   /** It came while the device was down. */
@@ -50,9 +53,11 @@ class FlakeyTarget implements DmTarget {
     this.#spec = spec;
     const name = args.word("the device");
     this.#start = args.number("the start sector");
-    this.#upSeconds = args.number("the up interval in seconds", 0, 2 ** 32 - 1);
-    this.#downSeconds = args.number("the down interval in seconds", 0, 2 ** 32 - 1);
-    if (this.#upSeconds + this.#downSeconds === 0) args.refuse("both intervals are 0, expected one that is not");
+    this.#upSeconds = args.number("the up interval in seconds", 0, MAX_SECONDS);
+    this.#downSeconds = args.number("the down interval in seconds", 0, MAX_SECONDS);
+    const seconds = this.#upSeconds + this.#downSeconds;
+    if (seconds === 0) args.refuse("both intervals are 0, expected one that is not");
+    if (seconds > MAX_SECONDS) args.refuse(`both intervals have ${seconds} seconds, expected at most ${MAX_SECONDS}`);
     this.#features = parseFlakeyFeatures(args);
     this.#dev = spec.getDevice(name);
     this.#startMs = spec.layer.executor.nowMs();
