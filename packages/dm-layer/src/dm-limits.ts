@@ -50,7 +50,12 @@ function targetLimits(entry: DmTableEntry): QueueLimits {
   return limits;
 }
 
-/** @kernel drivers/md/dm-table.c: device_area_is_invalid */
+/**
+ * A mapped device has no size until its first table is live: devices on top may be loaded before that, and fail I/O until
+ * then.
+ *
+ * @kernel drivers/md/dm-table.c: device_area_is_invalid
+ */
 function checkDeviceArea(
   entry: DmTableEntry,
   bdev: BlockDevice,
@@ -58,6 +63,7 @@ function checkDeviceArea(
   sectors: number,
   blockBytes: number,
 ): void {
+  if (bdev.sectorCount === 0) return;
   if (startSector + sectors > bdev.sectorCount) {
     refuse(entry, `sectors ${startSector} to ${startSector + sectors} of ${bdev.name}, which has ${bdev.sectorCount}`);
   }

@@ -40,6 +40,19 @@ describe("the life of a mapped device", () => {
     });
   });
 
+  it("may be loaded on another whose table is not live yet, and take I/O once both are", async () => {
+    const disk = rig.ram("r");
+    const [low, top] = [await rig.dm.create({ name: "low" }), await rig.dm.create({ name: "top" })];
+    await low.load("0 64 linear r 8");
+    await top.load("0 32 linear low 16");
+    await top.resume();
+    expect(rig.submit(top.bdev, ReqOp.WRITE, 0, pattern(512)).ends).toEqual([BlkStatus.IOERR]);
+    await low.resume();
+    expect(rig.submit(top.bdev, ReqOp.WRITE, 0, pattern(512)).ends).toEqual([BlkStatus.OK]);
+    expect(read(disk, 24, 512)).toEqual(pattern(512));
+    await expect(top.load("0 64 linear low 16")).rejects.toMatchObject({ code: "EINVAL" });
+  });
+
   it("refuses a table without devices that is no whole blocks of those it has had", async () => {
     rig.sim("sd4k", { limits: { logicalBlockBytes: 4096, physicalBlockBytes: 4096 } });
     const device = await rig.run(rig.dm.create({ name: "dm", table: "0 1024 linear sd4k 0" }));
