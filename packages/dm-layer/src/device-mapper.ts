@@ -25,9 +25,9 @@ export interface DeviceMapperOptions {
 }
 
 export interface CreateOptions {
-  /** Unique among the mapped devices. */
+  /** Unique among the mapped devices. 1 to 127 characters, no slash among them, and neither `control` nor `.` nor `..`. */
   name: string;
-  /** @default "" */
+  /** Up to 128 characters. @default "" */
   uuid?: string;
   /** @default false */
   readOnly?: boolean;
@@ -83,7 +83,8 @@ export class DeviceMapper implements AsyncDisposable {
   /**
    * Makes a mapped device, and loads and resumes its table if it is given one.
    *
-   * @throws BlkError EBUSY when the name or UUID is taken, and what `load` and `resume` throw: then there is no device.
+   * @throws BlkError EINVAL for a name or UUID that is none, EBUSY when one is taken, and what `load` and `resume` throw:
+   * then there is no device.
    * @kernel drivers/md/dm-ioctl.c: dev_create
    */
   async create(options: CreateOptions): Promise<MappedDevice> {
@@ -119,6 +120,7 @@ export class DeviceMapper implements AsyncDisposable {
   }
 
   #newDevice({ name, uuid = "", readOnly = false }: CreateOptions): MappedDevice {
+    checkNames(name, uuid);
     const taken = this.devices().some((device) => device.name === name || (uuid !== "" && device.uuid === uuid));
     if (taken) throw new BlkError("EBUSY", "device_mapper", `the name ${name} or UUID ${uuid} is taken`);
     const { layer, skcipherEngine = null } = this.#options;
@@ -183,6 +185,18 @@ export class DeviceMapper implements AsyncDisposable {
     if (key === null) throw new BlkError("ENOKEY", "request_key", `no ${type} key ${JSON.stringify(description)}`);
     return key;
   }
+}
+
+/** Names are files in `/dev/mapper`, beside one that is called `control`. @kernel drivers/md/dm-ioctl.c: check_name */
+function checkNames(name: string, uuid: string): void {
+  const refuse = (message: string): never => {
+    throw new BlkError("EINVAL", "device_mapper", message);
+  };
+  const isTaken = name.includes("/") || ["control", ".", ".."].includes(name);
+  if (isTaken || name === "" || name.length > 127) {
+    refuse(`the name ${JSON.stringify(name)}, expected 1 to 127 characters without "/", not "control", "." or ".."`);
+  }
+  if (uuid.length > 128) refuse(`a UUID of ${uuid.length} characters, expected at most 128`);
 }
 
 /** What browsers and Node have in common. */

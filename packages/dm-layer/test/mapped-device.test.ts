@@ -189,6 +189,19 @@ describe("the life of a mapped device", () => {
     for (const after of [0, 1]) await expect(device.waitEvent(after)).rejects.toMatchObject({ code: "ENXIO" });
   });
 
+  it.each([
+    ["", "", /the name "", expected 1 to 127 characters/],
+    ["a/b", "", /the name "a\/b"/],
+    ["..", "", /the name "\.\."/],
+    ["control", "", /not "control"/],
+    ["a".repeat(128), "", /expected 1 to 127 characters/],
+    ["dm", "U".repeat(129), /a UUID of 129 characters, expected at most 128/],
+  ])("no device can be called %j, with UUID %j", async (name, uuid, message) => {
+    const refused = rig.dm.create({ name, uuid });
+    await expect(refused).rejects.toMatchObject({ code: "EINVAL", message: expect.stringMatching(message) });
+    expect(rig.dm.devices()).toEqual([]);
+  });
+
   it("names and UUIDs are unique, and a device in use is not removed", async () => {
     rig.ram("sda");
     const low = await rig.dm.create({ name: "low", uuid: "u", table: "0 64 linear sda 0" });
