@@ -15,7 +15,6 @@ export interface DmTableLine {
  * `#` are skipped; a backslash keeps a blank inside an argument.
  *
  * @throws BlkError EINVAL naming the line.
- * @kernel drivers/md/dm-table.c: dm_split_args
  */
 export function parseTable(text: string): DmTableLine[] {
   const lines: DmTableLine[] = [];
@@ -29,6 +28,17 @@ export function parseTable(text: string): DmTableLine[] {
 /** The line that `parseTable` takes apart into these. */
 export function formatTableLine(begin: number, sectors: number, type: string, params: string): string {
   return `${begin} ${sectors} ${type} ${params}`;
+}
+
+/** Words between blanks; a backslash takes what follows as it is. @kernel drivers/md/dm-table.c: dm_split_args */
+export function splitArgs(text: string): string[] {
+  const words = text.match(/(?:\\.|[^\s\\]|\\$)+/gs) ?? [];
+  return words.map((word) => word.replace(/\\(.)/gs, "$1"));
+}
+
+/** The text that `splitArgs` takes for this one word. */
+export function quoteArg(word: string): string {
+  return word.replace(/[\s\\]/g, "\\$&");
 }
 
 function parseLine(words: readonly string[], lineNumber: number): DmTableLine {
@@ -46,11 +56,6 @@ function parseSectors(word: string, what: string, lineNumber: number): number {
   const value = /^\d+$/.test(word) ? Number(word) : Number.NaN;
   if (Number.isSafeInteger(value * 512)) return value;
   refuse(lineNumber, `${what} is a decimal number of sectors`);
-}
-
-function splitArgs(line: string): string[] {
-  const words = line.match(/(?:\\.|[^\s\\])+/g) ?? [];
-  return words.map((word) => word.replace(/\\(.)/g, "$1"));
 }
 
 function refuse(lineNumber: number, message: string): never {

@@ -4,7 +4,7 @@ import { DmArgs } from "./dm-args.js";
 import { devicesOf } from "./dm-device-set.js";
 import { calculateLimits } from "./dm-limits.js";
 import { DmTableEntry } from "./dm-table-entry.js";
-import { type DmTableLine, formatTableLine, parseTable } from "./dm-table-line.js";
+import { type DmTableLine, formatTableLine, parseTable, quoteArg } from "./dm-table-line.js";
 import { DmFeature, type DmTarget, type DmTargetType } from "./dm-target.js";
 import type { DmTargetSpec } from "./dm-target-spec.js";
 import { runAll, runAllNow, throwAfter } from "./run-all.js";
@@ -166,7 +166,7 @@ export class DmTable {
       getDevice: (name) => {
         const opened = owner.openDevice(name);
         this.#opened.push(opened);
-        return { name, bdev: opened.bdev };
+        return { name: quoteArg(name), bdev: opened.bdev };
       },
       keyringKey: (type, description) => owner.keyringKey(type, description),
       random32: () => owner.random32(),

@@ -3,7 +3,7 @@ import type { SkcipherEngine } from "@inlinecrypt/skcipher";
 
 /** A device that a table names, held until the table goes. @kernel include/linux/device-mapper.h: dm_dev */
 export interface DmDev {
-  /** As the table names it, and prints it back. */
+  /** As the table names it, and prints it back: blanks and backslashes behind a backslash. */
   readonly name: string;
   readonly bdev: BlockDevice;
 }

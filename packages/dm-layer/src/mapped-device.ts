@@ -5,6 +5,7 @@ import { checkTargetAlignment, sameLimits } from "./dm-limits.js";
 import type { DmMapper } from "./dm-mapper.js";
 import { DmRqMapper } from "./dm-rq.js";
 import { DmTable, type DmTableOwner, type OpenDevice } from "./dm-table.js";
+import { splitArgs } from "./dm-table-line.js";
 import { EventCounter } from "./event-counter.js";
 import { Mutex } from "./mutex.js";
 import { runAll, throwAfter } from "./run-all.js";
@@ -151,19 +152,18 @@ export class MappedDevice implements AsyncDisposable {
   }
 
   /**
-   * Sends a message to the target of a sector, and returns its answer.
+   * Sends a message to the target of a sector, and returns its answer. Words are as in table lines.
    *
    * @throws BlkError EINVAL, for no such target, and from the target.
    * @kernel drivers/md/dm-ioctl.c: target_message
    */
   message(sector: number, message: string): string {
-    const entry = this.#live?.find(sector) ?? null;
+    const entry = sector < 0 ? null : (this.#live?.find(sector) ?? null);
     if (entry === null) throw new BlkError("EINVAL", this.name, `no target at sector ${sector}`);
-    const words = message.split(/\s+/).filter((word) => word !== "");
     if (entry.target.message === undefined) {
       throw new BlkError("EINVAL", `dm-${entry.type.name}`, "the target takes no messages");
     }
-    return entry.target.message(words);
+    return entry.target.message(splitArgs(message));
   }
 
   /**

@@ -102,6 +102,13 @@ describe("crypt", () => {
     expect(device.status()).toEqual(["0 64 crypt ", "64 64 crypt "]);
   });
 
+  it("prints a backslash in a key's description as it was given", async () => {
+    rig.ram("sda");
+    keyring.set("logon:a\\b", pattern(64));
+    const line = "0 64 crypt aes-xts-plain64 :64:logon:a\\\\b 0 sda 0";
+    expect((await create(line)).table()).toEqual([line]);
+  });
+
   it.each([
     ["aes-ecb-null 00 0 sda 0", "unknown cipher, expected one of aes-xts-plain64"],
     ["KEY KEY 0 sda 0", "unknown cipher"],

@@ -244,6 +244,19 @@ describe("requests on several paths", () => {
     expect(device.status()[0]).toContain("2 1 E 0 2 0 a A 1 b A 0 E 0 1 0 a A 1");
   });
 
+  it("devices may have blanks in their names, in tables and messages", async () => {
+    rig.sim("a b");
+    rig.sim("c\\d");
+    const line = "0 64 multipath 0 0 1 1 round-robin 0 2 1 a\\ b 1 c\\\\d 1";
+    const device = await create(line);
+    expect(device.table()).toEqual([line]);
+    device.message(0, "fail_path a\\ b");
+    expect(device.status()).toEqual(["0 64 multipath 2 0 0 0 1 1 E 0 2 0 a\\ b F 1 c\\\\d A 0"]);
+    await device.load(device.table().join());
+    expect(() => device.message(0, "fail_path a b")).toThrow(/more arguments|no path a/);
+    expect(() => device.message(-1, "fail_path c\\\\d")).toThrow(/no target at sector -1/);
+  });
+
   it("words of tables and messages may have capital letters, and a feature comes once", async () => {
     twoPaths();
     const features = "3 Queue_If_No_Path retain_attached_hw_handler RETAIN_attached_hw_handler";

@@ -6,10 +6,10 @@ import { Rig } from "./support.js";
 
 describe("table lines", () => {
   it("are taken apart as dmsetup does, blank lines and comments skipped, blanks kept by a backslash", () => {
-    expect(parseTable("\n# disk\n0 8 linear sda 0\n  8 16  error \n24 1 x a\\ b c\\\\d")).toEqual([
+    expect(parseTable("\n# disk\n0 8 linear sda 0\n  8 16  error \n24 1 x a\\ b c\\\\d e\\")).toEqual([
       { begin: 0, sectors: 8, type: "linear", args: ["sda", "0"] },
       { begin: 8, sectors: 16, type: "error", args: [] },
-      { begin: 24, sectors: 1, type: "x", args: ["a b", "c\\d"] },
+      { begin: 24, sectors: 1, type: "x", args: ["a b", "c\\d", "e\\"] },
     ]);
   });
 

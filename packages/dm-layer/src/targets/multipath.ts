@@ -1,5 +1,6 @@
 import { type BlkMqQueue, type BlkRequest, BlkStatus } from "@inlinecrypt/blk-core";
 import { DmArgs } from "../dm-args.js";
+import { quoteArg } from "../dm-table-line.js";
 import {
   type DmDeviceVisitor,
   DmFeature,
@@ -282,7 +283,7 @@ class MultipathTarget implements DmTarget {
 
   /** A device may be a path of several groups. @kernel drivers/md/dm-mpath.c: action_dev */
   #forPathsNamed(args: DmArgs, act: (path: Path) => void): () => void {
-    const name = args.word("the device");
+    const name = quoteArg(args.word("the device"));
     const all = this.#args.groups.flatMap(({ paths }) => paths);
     const bdev = all.find((path) => path.dev.name === name)?.dev.bdev;
     if (bdev === undefined) args.refuse(`no path ${name}`);

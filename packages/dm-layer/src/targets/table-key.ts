@@ -1,4 +1,5 @@
 import type { DmArgs } from "../dm-args.js";
+import { quoteArg } from "../dm-table-line.js";
 import type { DmTargetSpec } from "../dm-target-spec.js";
 
 /** A key as a table line gives it. The bytes are for whoever asked, who wipes them. */
@@ -38,5 +39,5 @@ function keyringKey(text: string, args: DmArgs, spec: DmTargetSpec): TableKey {
   if (payload.length !== Number(size)) {
     args.refuse(`the key ${type}:${description} has ${payload.length} bytes, the table says ${size}`);
   }
-  return { bytes: new Uint8Array(payload), shown: text };
+  return { bytes: new Uint8Array(payload), shown: quoteArg(text) };
 }
