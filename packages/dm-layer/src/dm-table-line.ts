@@ -1,5 +1,8 @@
 import { BlkError } from "@inlinecrypt/blk-core";
 
+/** Bytes are counted too, and numbers stay below 2^53. */
+const MAX_SECTORS = 2 ** 44 - 1;
+
 /** A line of a table, taken apart. */
 export interface DmTableLine {
   /** First sector of the mapped device. */
@@ -44,18 +47,20 @@ export function quoteArg(word: string): string {
 function parseLine(words: readonly string[], lineNumber: number): DmTableLine {
   const [begin, sectors, type, ...args] = words;
   if (type === undefined) refuse(lineNumber, `${words.length} words, expected start, length and target type`);
-  return {
+  const line = {
     begin: parseSectors(begin!, "the start sector", lineNumber),
     sectors: parseSectors(sectors!, "the length", lineNumber),
     type,
     args,
   };
+  if (line.begin + line.sectors > MAX_SECTORS) refuse(lineNumber, `the target ends behind sector ${MAX_SECTORS}`);
+  return line;
 }
 
 function parseSectors(word: string, what: string, lineNumber: number): number {
   const value = /^\d+$/.test(word) ? Number(word) : Number.NaN;
-  if (Number.isSafeInteger(value * 512)) return value;
-  refuse(lineNumber, `${what} is a decimal number of sectors`);
+  if (value <= MAX_SECTORS) return value;
+  refuse(lineNumber, `${what} is a decimal number of sectors, at most ${MAX_SECTORS}`);
 }
 
 function refuse(lineNumber: number, message: string): never {

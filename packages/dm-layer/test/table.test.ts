@@ -13,9 +13,12 @@ describe("table lines", () => {
     ]);
   });
 
-  it.each(["0 8", "0 x linear sda 0", "-1 8 error", "0 99999999999999999 error"])("%j names its line", (text) => {
-    expect(() => parseTable(`# comment\n${text}`)).toThrow(/line 2: .*\(EINVAL\)/);
-  });
+  it.each(["0 8", "0 x linear sda 0", "-1 8 error", "0 99999999999999999 error", "17592186044408 8 zero"])(
+    "%j names its line",
+    (text) => {
+      expect(() => parseTable(`# comment\n${text}`)).toThrow(/line 2: .*\(EINVAL\)/);
+    },
+  );
 });
 
 describe("tables", () => {
