@@ -140,20 +140,26 @@ export class DmRqMapper implements DmMapper {
     clone.onEnd = io.onCloneEnd;
     const result = insertClonedRequest(clone, io.onInserted);
     if (result === BlkStatus.OK || result === KEYSLOT_PENDING) return BlkStatus.OK;
-    this.#dropClone(io);
+    unprepClone(clone);
+    if (!isShortage(result)) {
+      this.cloneEnded(io, result);
+      return BlkStatus.OK;
+    }
+    this.#releaseClone(io);
     this.#inFlight.done();
-    return isShortage(result) ? BlkStatus.RESOURCE : result;
+    return BlkStatus.RESOURCE;
   }
 
   /** A clone that waited for a keyslot has been issued, or not. */
   inserted(io: DmRqTargetIo, status: BlkStatus): void {
     if (status === BlkStatus.OK) return;
-    this.#dropClone(io);
-    if (isShortage(status)) this.#requeue(io, 0);
-    else this.#end(io, status);
+    unprepClone(io.clone!);
+    if (!isShortage(status)) return this.cloneEnded(io, status);
+    this.#releaseClone(io);
+    this.#requeue(io, 0);
   }
 
-  /** @context interrupt. @kernel drivers/md/dm-rq.c: dm_done */
+  /** Or could not be issued: that is an end like any other. @context interrupt. @kernel drivers/md/dm-rq.c: dm_done */
   cloneEnded(io: DmRqTargetIo, status: BlkStatus): void {
     io.status = status;
     const result = this.#target!.rqEndIo?.(io.clone!, io) ?? EndIoResult.DONE;
@@ -180,11 +186,6 @@ export class DmRqMapper implements DmMapper {
     if (delayMs === 0 || this.#failed) this.kick();
     else this.queue.requeueList.kickAfter(delayMs);
     this.#inFlight.done();
-  }
-
-  #dropClone(io: DmRqTargetIo): void {
-    unprepClone(io.clone!);
-    this.#releaseClone(io);
   }
 
   #releaseClone(io: DmRqTargetIo): void {

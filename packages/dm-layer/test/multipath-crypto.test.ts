@@ -142,6 +142,27 @@ describe("encrypted requests", () => {
     expect(refused.ends).toEqual([BlkStatus.TIMEOUT]);
   });
 
+  it("[DM-18] a request that a path refuses, or whose key it cannot program, goes to the other path", async () => {
+    rig.sim("refusing").powerCut();
+    const good = rig.sim("good");
+    const plain = await create("0 1024 multipath 0 0 1 1 round-robin 0 2 0 refusing good", "plain");
+    const write = rig.submit(plain.bdev, ReqOp.WRITE, 0, pattern(512));
+    rig.executor.runUntilIdle();
+    expect(write.ends).toEqual([BlkStatus.OK]);
+    expect(read(good, 0, 512)).toEqual(pattern(512));
+    expect(plain.status()[0]).toContain("refusing F 1 good A 0");
+
+    const [a, b] = ["a", "b"].map((name) => cryptoDisk(rig, name));
+    const device = await create("0 1024 multipath 0 0 1 1 round-robin 0 2 0 a b");
+    a!.profile.getKeyslot = () => BlkStatus.IOERR;
+    const key = newKey();
+    const encrypted = cryptBio(rig, device.bdev, ReqOp.WRITE, 0, pattern(512), key, 0n).submit();
+    rig.executor.runUntilIdle();
+    expect(encrypted.ends).toEqual([BlkStatus.OK]);
+    expect(read(b!.disk, 0, 512)).toEqual(ciphertext(pattern(512), key, 0n));
+    expect(device.status()[0]).toContain("a F 1 b A 0");
+  });
+
   it("[DM-19] the clone waits for a slot of the lower queue without holding up the dispatch of others", async () => {
     const a = cryptoDisk(rig, "a", { slotCount: 1 });
     const { bdev } = await create("0 1024 multipath 0 0 1 1 round-robin 0 1 0 a");
