@@ -136,6 +136,7 @@ export class DeviceMapper implements AsyncDisposable {
         keyringKey: (type, description) => this.#keyringKey(type, description),
         random32: this.#options.random32 ?? randomWord,
       },
+      othersUseKey: (bdev, key) => this.devices().some((other) => other !== device && other.usesKey(bdev, key)),
       onRemoved: () => this.#devices.delete(name),
     });
     this.#devices.set(name, device);

@@ -21,6 +21,15 @@ export class KeyTracker {
     this.#keys.delete(key);
   }
 
+  has(key: CryptoKeyRef): boolean {
+    return this.#keys.has(key);
+  }
+
+  clear(): void {
+    this.#last = null;
+    this.#keys.clear();
+  }
+
   keys(): CryptoKeyRef[] {
     return [...this.#keys];
   }

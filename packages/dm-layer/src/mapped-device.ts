@@ -1,6 +1,13 @@
-import { BlkError, type BlockDevice, type BlockLayer, GenDisk, type QueueLimits } from "@inlinecrypt/blk-core";
+import {
+  BlkError,
+  type BlockDevice,
+  type BlockLayer,
+  type CryptoKeyRef,
+  GenDisk,
+  type QueueLimits,
+} from "@inlinecrypt/blk-core";
 import { DmBioMapper } from "./dm-bio.js";
-import { DmInlineCrypto } from "./dm-inline-crypto.js";
+import { DmInlineCrypto, type KeyUse } from "./dm-inline-crypto.js";
 import { checkTargetAlignment, sameLimits } from "./dm-limits.js";
 import type { DmMapper } from "./dm-mapper.js";
 import { DmRqMapper } from "./dm-rq.js";
@@ -40,6 +47,8 @@ export interface MappedDeviceOptions {
   readonly uuid: string;
   /** All a table needs but what the device itself knows. */
   readonly tableOwner: Omit<DmTableOwner, "event" | "runQueue">;
+  /** Whether another mapped device has used a key on a device. */
+  readonly othersUseKey: KeyUse;
   /** Called once, when it has been removed. */
   readonly onRemoved: () => void;
 }
@@ -75,7 +84,7 @@ export class MappedDevice implements AsyncDisposable {
     this.name = options.tableOwner.name;
     this.uuid = options.uuid;
     this.#layer = options.tableOwner.layer;
-    this.#crypto = new DmInlineCrypto(this.#layer, () => this.#live);
+    this.#crypto = new DmInlineCrypto(this.#layer, () => this.#live, options.othersUseKey);
     this.#owner = { ...options.tableOwner, event: () => this.#events.emit(), runQueue: () => this.#mapper?.kick() };
   }
 
@@ -106,6 +115,11 @@ export class MappedDevice implements AsyncDisposable {
     const { bdev } = this;
     this.#openCount++;
     return { bdev, close: () => this.#openCount-- };
+  }
+
+  /** Whether I/O has used a key on a device of the live table, and nobody has evicted it since. */
+  usesKey(bdev: BlockDevice, key: CryptoKeyRef): boolean {
+    return this.#crypto.usesKey(bdev, key);
   }
 
   get suspended(): boolean {

@@ -1,4 +1,4 @@
-import { BlkBug, BlkStatus, dunToBigInt, ReqFlag, ReqOp } from "@inlinecrypt/blk-core";
+import { BlkBug, BlkStatus, type BlockDevice, dunToBigInt, ReqFlag, ReqOp } from "@inlinecrypt/blk-core";
 import { blkCryptoEvictKey, blkCryptoProfileOf } from "@inlinecrypt/blk-crypto-profile";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { MapResult } from "../src/index.js";
@@ -207,6 +207,36 @@ describe("eviction", () => {
     await expect(rig.run(device.resume())).rejects.toThrow(/the driver is confused/);
     expect([device.suspended, low.openCount]).toEqual([false, 0]);
     evictKey.mockRestore();
+  });
+
+  it("[DM-22] a key that another mapped device uses stays in its keyslot until that one goes", async () => {
+    const { slots, log } = cryptoDisk(rig, "ufs");
+    const [one, other] = [
+      await rig.create("0 64 linear ufs 0", "one"),
+      await rig.create("0 64 linear ufs 64", "other"),
+    ];
+    const key = newKey();
+    const use = (bdev: BlockDevice) => cryptBio(rig, bdev, ReqOp.WRITE, 0, pattern(512), key, 0n).submit();
+    use(one.bdev);
+    rig.executor.runUntilIdle();
+    const underWay = use(other.bdev);
+    await rig.run(one.remove());
+    rig.executor.runUntilIdle();
+    expect([underWay.ends, slots[0], log]).toEqual([[BlkStatus.OK], key, ["program 0"]]);
+    await rig.run(other.remove());
+    expect([slots[0], log]).toEqual([null, ["program 0", "evict 0"]]);
+  });
+
+  it("[DM-22] a key that two mapped devices have used is gone when both go at once", async () => {
+    const { slots } = cryptoDisk(rig, "ufs");
+    const devices = [await rig.create("0 64 linear ufs 0", "one"), await rig.create("0 64 linear ufs 64", "other")];
+    for (const { bdev } of devices) cryptBio(rig, bdev, ReqOp.WRITE, 0, pattern(512), newKey(), 0n).submit();
+    const key = newKey();
+    for (const { bdev } of devices) cryptBio(rig, bdev, ReqOp.WRITE, 0, pattern(512), key, 0n).submit();
+    rig.executor.runUntilIdle();
+    expect(slots).toContain(key);
+    await rig.run(Promise.all(devices.map((device) => device.remove())));
+    expect(slots.filter((held) => held !== null)).toEqual([]);
   });
 
   it("[DM-22] a key that was evicted is not evicted again when a device leaves", async () => {
