@@ -124,14 +124,14 @@ export const dmLayer = [
     kind: "keyslot-leak",
     what: "a device that leaves the table keeps the keys that I/O has used",
     file: `${src}/dm-inline-crypto.ts`,
-    edits: [["    for (const key of this.keys.keys()) await evictFromDevices(dropped, key);\n", ""]],
+    edits: [["      await evictFromDevices(unused, key);\n", ""]],
   },
   {
     id: "dm-table-key-not-wiped",
     kind: "keyslot-leak",
     what: "the key of an inlinecrypt table stays in the hardware when the table goes",
     file: `${src}/targets/inlinecrypt.ts`,
-    edits: [["    await blkCryptoEvictKey(this.#dev.bdev, this.#key);\n", ""]],
+    edits: [["      () => blkCryptoEvictKey(this.#dev.bdev, this.#key),\n", ""]],
   },
   {
     id: "dm-crypt-iv-offset",
