@@ -76,6 +76,17 @@ describe("delay", () => {
     expect(late.ends).toEqual([BlkStatus.OK]);
   });
 
+  it("a delay may be as long as 32 bits of milliseconds", async () => {
+    rig.ram("r");
+    const { bdev } = await create("0 64 delay r 0 4294967295");
+    const bio = rig.submit(bdev, ReqOp.READ, 0, new Uint8Array(512));
+    rig.executor.advance(4_294_967_294);
+    expect(bio.ends).toEqual([]);
+    rig.executor.advance(1);
+    expect(bio.ends).toEqual([BlkStatus.OK]);
+    await expect(create("0 64 delay r 0 4294967296", "bad")).rejects.toThrow(/the delay in milliseconds is a decimal/);
+  });
+
   it("without a delay nothing waits; contexts do not pass; wrong counts of arguments are refused", async () => {
     cryptoDisk(rig, "r");
     const { bdev } = await create("0 64 delay r 0 0");

@@ -25,7 +25,7 @@ class DelayClass {
   constructor(args: DmArgs, spec: DmTargetSpec) {
     const name = args.word("the device");
     this.start = args.number("the start sector");
-    this.delayMs = args.number("the delay in milliseconds", 0, 2 ** 31 - 1);
+    this.delayMs = args.number("the delay in milliseconds", 0, 2 ** 32 - 1);
     this.dev = spec.getDevice(name);
   }
 
