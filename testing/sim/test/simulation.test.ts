@@ -58,13 +58,14 @@ describe("whole stacks under random load, faults, power cuts and key changes", (
 describe("stacks of mapped devices under random load", () => {
   it.each<[number, ...(keyof SimulationResult)[]]>([
     [5, "tableSwaps", "suspends", "powerCuts"],
-    [8, "pathFailures", "moves", "failed"],
+    [8, "pathFailures", "moves"],
     [9, "tableSwaps", "suspends", "moves"],
     [20, "pathFailures", "suspends"],
     [25, "pathFailures", "powerCuts"],
     [34, "pathFailures", "allocationsFailed"],
     [41, "tablesRefused", "keyChanges"],
     [47, "tableSwaps", "powerCuts", "moves"],
+    [49, "pathFailures", "moves", "failed"],
   ])("seed %i", async (seed, ...expected) => {
     const result = await simulate({ seed, ios: IOS, engine: createNodeEngine(), kind: "dm" });
     for (const what of expected) expect(result[what], what).toBeGreaterThan(0);
