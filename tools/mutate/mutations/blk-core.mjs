@@ -48,7 +48,7 @@ export const blkCore = [
     kind: "split",
     what: "one piece of memory is not looked at for its alignment",
     file: `${src}/blk-split.ts`,
-    edits: [[" && ((start | bytes) & memoryAlignMask(limits, dataUnitBytesOf(bio))) === 0;", ";"]],
+    edits: [["    ((start | bytes) & memoryAlignMask(limits, dataUnitBytesOf(bio))) === 0\n", "    true\n"]],
   },
   {
     id: "direct-issue-overtakes",
