@@ -50,6 +50,9 @@ export class BioRedirect implements CountedIo {
     bio.onEndIo = this.onEndIo;
     // `block_bio_queue` has told of it, or it would not have come this far.
     bio.traceCompletion = true;
+    // A bio in its pool keeps nobody's device alive.
+    this.owner = null;
+    this.bdev = null;
     this.onEndIo = null;
   }
 }
