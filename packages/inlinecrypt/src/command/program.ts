@@ -50,7 +50,7 @@ function addServe(program: Command, io: CommandIo): void {
     .description(
       "Serves the exports of a stack file, or one file given by flags, over NBD until SIGINT or SIGTERM.\n" +
         'Prints "listening URI" on stdout for each export when clients can connect; logs go to stderr.\n' +
-        "The signal lets what clients have sent finish, and puts all on the medium; another one, a second or more later, ends\n" +
+        "The signal lets what clients have sent finish, and puts all on the medium; another one, a second or more later, ends " +
         "the process at once.",
     )
     .argument("[stack]", "stack file (YAML); without one, --file and --key-file")
