@@ -33,15 +33,15 @@ export function checkOperation(bio: Bio): BlkStatus {
   }
 }
 
-/** For a bio that has waited while limits may have changed. False when it has ended, without or with an error. */
-export function mayGoOn(bio: Bio): boolean {
-  const status = checkAgain(bio);
-  if (status === BlkStatus.OK && (bio.bytes > 0 || opIsFlush(bio.opf))) return true;
+/** What follows from `status`. False when the bio has ended: with an error, or because it asks for nothing. */
+export function mayGoOn(bio: Bio, status: BlkStatus): boolean {
+  if (status === BlkStatus.OK && (bio.bytes > 0 || (bio.opf & ReqFlag.PREFLUSH) !== 0)) return true;
   bio.endIoWith(status);
   return false;
 }
 
-function checkAgain(bio: Bio): BlkStatus {
+/** For a bio that has waited while limits may have changed. */
+export function checkAgain(bio: Bio): BlkStatus {
   if (bio.bytes > 0 && bioUnaligned(bio, bio.bdev!.queue.limits)) return BlkStatus.IOERR;
   return opIsPlain(bio.opf) ? BlkStatus.OK : checkOperation(bio);
 }

@@ -23,16 +23,14 @@ export interface BioOps {
  */
 export class BioQueue extends RequestQueue {
   readonly #ops: BioOps;
-  readonly #remaps: boolean;
 
   constructor(layer: BlockLayer, ops: BioOps, limits: QueueLimitsInput) {
     super(layer, limits);
     this.#ops = ops;
-    this.#remaps = ops.remapBio !== undefined;
   }
 
   protected takeBio(bio: Bio): boolean {
-    if (this.#remaps && this.#ops.remapBio!(bio)) return true;
+    if (this.#ops.remapBio?.(bio)) return true;
     this.#ops.submitBio(bio);
     return false;
   }

@@ -21,7 +21,7 @@ export class BioRedirect implements CountedIo {
   sector = 0;
   sectors = 0;
   onEndIo: BioEndIo | null = null;
-  /** That of the level above, which ends after this one. */
+  /** That of the level above, which ends after this one; null for the one that stands for none. */
   readonly outer: BioRedirect | null;
   #inner: BioRedirect | null = null;
 

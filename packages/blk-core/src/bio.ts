@@ -69,9 +69,8 @@ export class Bio implements BvecPosition {
   readonly #ownVecs: BioVec[] = [];
   /** The memory of `cryptCtx`. */
   readonly #ownCryptCtx = new BioCryptCtx();
-  /** The latest that has not ended. */
-  #redirect: BioRedirect | null = null;
-  #firstRedirect: BioRedirect | null = null;
+  /** The latest that has not ended; the first of the chain stands for none. */
+  #redirect = new BioRedirect(null);
   readonly #bioSet: BioSet;
 
   constructor(bioSet: BioSet) {
@@ -152,7 +151,7 @@ export class Bio implements BvecPosition {
    * returned is the owner's until then.
    */
   redirect(owner: BioRedirector): BioRedirect {
-    const redirect = this.#redirect === null ? this.#outermostRedirect() : this.#redirect.inner;
+    const redirect = this.#redirect.inner;
     redirect.save(owner, this);
     this.#redirect = redirect;
     this.onEndIo = redirectEndIo;
@@ -302,15 +301,10 @@ export class Bio implements BvecPosition {
     this.#bioSet.release(this);
   }
 
-  #outermostRedirect(): BioRedirect {
-    this.#firstRedirect ??= new BioRedirect(null);
-    return this.#firstRedirect;
-  }
-
   #endRedirect(): void {
-    const redirect = this.#redirect!;
+    const redirect = this.#redirect;
     redirect.owner!.redirectEnded(redirect, this);
-    this.#redirect = redirect.outer;
+    this.#redirect = redirect.outer!;
     redirect.restore(this);
     this.#traceEnd();
   }

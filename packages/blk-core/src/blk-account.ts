@@ -30,10 +30,8 @@ export function accountDone(io: CountedIo): void {
 
 /** All `sectors` of it are done, and it ends. @context hot. @kernel block/blk-core.c: bio_end_io_acct */
 export function accountEnd(io: CountedIo, sectors: number): void {
-  const counts = io.counts;
-  if (counts === null) return;
-  io.counts = null;
-  counts.ended(io, sectors);
+  accountCompletion(io, sectors);
+  accountDone(io);
 }
 
 /** A bio joins it. @context hot. @kernel block/blk-merge.c: blk_account_io_merge_bio */

@@ -1,5 +1,5 @@
 import { type Bio, SECTOR_BYTES } from "./bio.js";
-import { bioUnaligned, checkOperation } from "./bio-checks.js";
+import { bioUnaligned, checkOperation, mayGoOn } from "./bio-checks.js";
 import type { BioCryptCtx } from "./bio-crypt-ctx.js";
 import { type BioIntegrityPayload, newIntegrityPool } from "./bio-integrity.js";
 import { BioSet } from "./bio-set.js";
@@ -11,7 +11,7 @@ import type { Executor } from "./executor.js";
 import { expectCount, INT_MAX } from "./expect-count.js";
 import { IoClock } from "./io-clock.js";
 import { BIO_CHUNK_BYTES } from "./limits.js";
-import { opIsPlain, opIsWrite, opOf, ReqFlag, ReqOp } from "./opf.js";
+import { opIsPlain, opIsWrite } from "./opf.js";
 import type { Pool } from "./pool.js";
 import { type FailAlloc, Quota } from "./quota.js";
 import { BlkStatus } from "./status.js";
@@ -101,7 +101,7 @@ export class BlockLayer {
   }
 
   #submitEncrypted(bio: Bio, ctx: BioCryptCtx): void {
-    if (bio.bytes === 0 || opOf(bio.opf) > ReqOp.WRITE) bio.endIoWith(BlkStatus.IOERR);
+    if (!bio.hasData) bio.endIoWith(BlkStatus.IOERR);
     else if (bio.bdev!.queue.cryptoProfile.supports(ctx.key!)) this.#submitChecked(bio);
     else if (this.cryptoFallback.prepBio(bio)) this.submitBioNoacct(bio);
   }
@@ -119,7 +119,7 @@ export class BlockLayer {
 
   /** The device can do what the bio's context asks. */
   #submitChecked(bio: Bio): void {
-    if (mayEnterQueue(bio)) this.submitBioNoacctNocheck(bio);
+    if (mayGoOn(bio, prepareForQueue(bio))) this.submitBioNoacctNocheck(bio);
   }
 
   /**
@@ -216,17 +216,7 @@ export class BlockLayer {
 /** False when the bio has ended, without or with an error. @kernel block/blk-core.c: submit_bio_noacct */
 function mayEnter(bio: Bio): boolean {
   const cryptStatus = bio.cryptCtx === null ? BlkStatus.OK : checkContext(bio);
-  if (cryptStatus === BlkStatus.OK) return mayEnterQueue(bio);
-  bio.endIoWith(cryptStatus);
-  return false;
-}
-
-/** The device can do what the bio's context asks, if there is one. False when the bio has ended. */
-function mayEnterQueue(bio: Bio): boolean {
-  const status = prepareForQueue(bio);
-  if (status === BlkStatus.OK && (bio.bytes > 0 || (bio.opf & ReqFlag.PREFLUSH) !== 0)) return true;
-  bio.endIoWith(status);
-  return false;
+  return mayGoOn(bio, cryptStatus === BlkStatus.OK ? prepareForQueue(bio) : cryptStatus);
 }
 
 /** @kernel block/blk-core.c: submit_bio_noacct, blk_crypto_supported */

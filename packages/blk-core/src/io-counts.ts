@@ -79,13 +79,6 @@ export class IoCounts {
     if (this.#disk !== null) this.#disk.done(io);
   }
 
-  /** All of it is done. @context hot. @kernel block/blk-core.c: bdev_end_io_acct */
-  ended(io: CountedIo, sectors: number): void {
-    this.sectors += sectors;
-    if (this.#disk !== null) this.#disk.sectors += sectors;
-    this.done(io);
-  }
-
   /** Part of it has moved. @context hot. @kernel block/blk-mq.c: blk_account_io_completion */
   moved(sectors: number): void {
     this.sectors += sectors;

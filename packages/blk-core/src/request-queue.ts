@@ -1,5 +1,5 @@
 import type { Bio } from "./bio.js";
-import { mayGoOn } from "./bio-checks.js";
+import { checkAgain, mayGoOn } from "./bio-checks.js";
 import { BioList } from "./bio-list.js";
 import { type CryptoProfile, noCryptoProfile } from "./blk-crypto.js";
 import type { BlockLayer } from "./block-layer.js";
@@ -141,7 +141,7 @@ export abstract class RequestQueue {
     while (!this.#usage.isFrozen) {
       const bio = this.#held.shift();
       if (bio === null) return;
-      if (mayGoOn(bio)) this.layer.submitBioNoacctNocheck(bio);
+      if (mayGoOn(bio, checkAgain(bio))) this.layer.submitBioNoacctNocheck(bio);
     }
   }
 

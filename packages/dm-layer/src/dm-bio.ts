@@ -99,8 +99,9 @@ export class DmBioMapper implements DmMapper, DmIoOwner, BioRedirector {
   }
 
   /**
-   * For the queue: a read or write that lies in one piece on another device needs no clone, unless parts of it are under
-   * way elsewhere, or have failed: then nobody could tell how this one ends.
+   * For the queue: a plain read or write that lies in one piece on another device needs no clone, unless parts of it are
+   * under way elsewhere, or have failed: then nobody could tell how this one ends. (A device without a write cache takes FUA
+   * off a bio, which is its submitter's.)
    *
    * @context hot
    */
@@ -108,14 +109,15 @@ export class DmBioMapper implements DmMapper, DmIoOwner, BioRedirector {
     const table = this.#table;
     if (table === null || this.#blocked || this.#deferred.first !== null || !opIsPlain(bio.opf)) return false;
     const entry = table.find(bio.sector);
-    if (entry === null || entry.alwaysClones || bio.sectors > entry.maxSectorsAt(bio.sector)) return false;
+    if (entry === null || entry.target.remap === undefined || bio.sectors > entry.maxSectorsAt(bio.sector))
+      return false;
     if (bio.isHeld || bio.status !== BlkStatus.OK) return false;
     if (bio.cryptCtx !== null) this.#keys.note(bio.cryptCtx.key!);
     const { bdev, sector } = bio;
     const redirect = bio.redirect(this);
     this.#inFlight.start();
     accountStart(redirect, bdev!, bio.opf);
-    entry.target.remap!(bio);
+    entry.target.remap(bio);
     this.#layer.tracepoints.blockBioRemap.emit?.(bio, bdev!, sector);
     return true;
   }

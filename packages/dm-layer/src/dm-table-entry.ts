@@ -15,8 +15,6 @@ export class DmTableEntry {
   readonly end: number;
   /** What its clones travel in. */
   readonly ios: Pool<DmTargetIo>;
-  /** Whether all its bios are clones: it has no `remap`. */
-  readonly alwaysClones: boolean;
   readonly #maxIoSectors: number;
 
   constructor(layer: BlockLayer, type: DmTargetType, target: DmTarget, begin: number, sectors: number) {
@@ -25,7 +23,6 @@ export class DmTableEntry {
     this.begin = begin;
     this.sectors = sectors;
     this.end = begin + sectors;
-    this.alwaysClones = target.remap === undefined;
     this.#maxIoSectors = target.maxIoSectors ?? 0;
     const create = (): DmTargetIo => new DmTargetIo(this, target.newIoData?.() ?? null);
     const capacity = Math.max(MAX_TARGET_IOS, this.maxClones);

@@ -31,8 +31,8 @@ export const blkCore = [
     file: `${src}/bio.ts`,
     edits: [
       [
-        "    this.#redirect = redirect.outer;\n    redirect.restore(this);\n",
-        "    this.#redirect = redirect.outer;\n    (redirect.outer ?? redirect).restore(this);\n",
+        "    this.#redirect = redirect.outer!;\n    redirect.restore(this);\n",
+        "    this.#redirect = redirect.outer!;\n    (redirect.outer!.owner === null ? redirect : redirect.outer!).restore(this);\n",
       ],
     ],
   },
