@@ -64,6 +64,7 @@ export {
   type QueueLimitsInput,
 } from "./limits.js";
 export { type MqDeadlineOptions, mqDeadline } from "./mq-deadline.js";
+export { Mutex } from "./mutex.js";
 export { DrvOp, opIsFlush, opIsPassthrough, opIsPlain, opIsWrite, opOf, ReqFlag, ReqOp } from "./opf.js";
 export { Pool } from "./pool.js";
 export { type FailAlloc, PoolWaiter, Quota } from "./quota.js";

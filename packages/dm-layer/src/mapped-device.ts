@@ -4,6 +4,7 @@ import {
   type BlockLayer,
   type CryptoKeyRef,
   GenDisk,
+  Mutex,
   type QueueLimits,
 } from "@inlinecrypt/blk-core";
 import { DmBioMapper } from "./dm-bio.js";
@@ -14,7 +15,6 @@ import { DmRqMapper } from "./dm-rq.js";
 import { DmTable, type DmTableOwner, type OpenDevice } from "./dm-table.js";
 import { splitArgs } from "./dm-table-line.js";
 import { EventCounter } from "./event-counter.js";
-import { Mutex } from "./mutex.js";
 import { runAll, throwAfter } from "./run-all.js";
 import { checkReplacement } from "./table-replacement.js";
 
@@ -66,6 +66,7 @@ export class MappedDevice implements AsyncDisposable {
   readonly #layer: BlockLayer;
   readonly #owner: DmTableOwner;
   readonly #events = new EventCounter();
+  /** @kernel mapped_device.suspend_lock */
   readonly #mutex = new Mutex();
   readonly #crypto: DmInlineCrypto;
   #live: DmTable | null = null;

@@ -40,15 +40,8 @@ const NO_PATH_ERRORS: readonly BlkStatus[] = [
   BlkStatus.INVAL,
 ];
 
-const MESSAGES = [
-  "queue_if_no_path",
-  "fail_if_no_path",
-  "fail_path",
-  "reinstate_path",
-  "disable_group",
-  "enable_group",
-  "switch_group",
-];
+/** Reads the rest of a message, and returns what it asks for. */
+type MessageParser = (args: DmArgs) => () => void;
 
 /** The path a request takes, made once for each request of the queue. */
 class PathUse {
@@ -72,6 +65,15 @@ class MultipathTarget implements DmTarget {
   #noflushSuspending = false;
   #validPaths = 0;
 
+  readonly #messages: ReadonlyMap<string, MessageParser> = new Map<string, MessageParser>([
+    ["queue_if_no_path", () => () => this.#keepQueueIfNoPath(true)],
+    ["fail_if_no_path", () => () => this.#keepQueueIfNoPath(false)],
+    ["fail_path", (args) => this.#forPathsNamed(args, (path) => this.#failPath(path))],
+    ["reinstate_path", (args) => this.#forPathsNamed(args, (path) => this.#reinstatePath(path))],
+    ["disable_group", (args) => this.#forGroupNumbered(args, (group) => this.#bypass(group, true))],
+    ["enable_group", (args) => this.#forGroupNumbered(args, (group) => this.#bypass(group, false))],
+    ["switch_group", (args) => this.#forGroupNumbered(args, (group) => this.#switchTo(group))],
+  ]);
   constructor(args: MultipathArgs, spec: DmTargetSpec) {
     this.#args = args;
     this.#spec = spec;
@@ -169,24 +171,9 @@ class MultipathTarget implements DmTarget {
   }
 
   #parseMessage(args: DmArgs): () => void {
-    switch (args.keyword("the message")) {
-      case "queue_if_no_path":
-        return () => this.#keepQueueIfNoPath(true);
-      case "fail_if_no_path":
-        return () => this.#keepQueueIfNoPath(false);
-      case "fail_path":
-        return this.#forPathsNamed(args, (path) => this.#failPath(path));
-      case "reinstate_path":
-        return this.#forPathsNamed(args, (path) => this.#reinstatePath(path));
-      case "disable_group":
-        return this.#forGroupNumbered(args, (group) => this.#bypass(group, true));
-      case "enable_group":
-        return this.#forGroupNumbered(args, (group) => this.#bypass(group, false));
-      case "switch_group":
-        return this.#forGroupNumbered(args, (group) => this.#switchTo(group));
-      default:
-        args.refuse(`unknown message, expected one of ${MESSAGES.join(", ")}`);
-    }
+    const parse = this.#messages.get(args.keyword("the message"));
+    if (parse === undefined) args.refuse(`unknown message, expected one of ${[...this.#messages.keys()].join(", ")}`);
+    return parse(args);
   }
 
   /** @kernel drivers/md/dm-mpath.c: choose_pgpath */

@@ -1,8 +1,6 @@
+import { LOGICAL_BLOCK_BYTES } from "@inlinecrypt/ufshcd-emulator/controller";
 import { RequestError } from "../failure.js";
 import { type DeviceDefinition, KEY_DEFAULTS, type StackDefinition } from "./stack-definition.js";
-
-/** A UFS disk's block. */
-const UFS_BLOCK_BYTES = 4096;
 
 /**
  * Refuses sizes that their disks cannot have, before anything is created: a file of a wrong size would be in the way of
@@ -12,7 +10,7 @@ const UFS_BLOCK_BYTES = 4096;
  */
 export function checkSizes({ devices, keys = {}, volumes = {} }: StackDefinition): void {
   for (const [name, device] of Object.entries(devices)) {
-    if (device.driver === "ufs") check(`device ${name}`, device, UFS_BLOCK_BYTES, "its block of");
+    if (device.driver === "ufs") check(`device ${name}`, device, LOGICAL_BLOCK_BYTES, "its block of");
   }
   for (const [name, { device, key }] of Object.entries(volumes)) {
     if (key === undefined) continue;

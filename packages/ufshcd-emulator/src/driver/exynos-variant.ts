@@ -1,4 +1,4 @@
-import { type BioCryptCtx, copyDun, dunIncrement, newDun } from "@inlinecrypt/blk-core";
+import { type BioCryptCtx, BlkError, copyDun, dunIncrement, newDun } from "@inlinecrypt/blk-core";
 import { BlkCryptoKey, type BlkCryptoProfile, devmBlkCryptoProfileInit } from "@inlinecrypt/blk-crypto-profile";
 import {
   buildFmpCrypto,
@@ -54,8 +54,9 @@ function fillPrdt(ctx: BioCryptCtx, dun: Uint32Array, prdt: Uint8Array, at: numb
   if (!(key instanceof BlkCryptoKey)) return false;
   try {
     return key.withBytes((bytes) => fillEntries(bytes, dun, prdt, at, entryCount));
-  } catch {
-    return false; // wiped
+  } catch (error) {
+    if (error instanceof BlkError && error.code === "ENOKEY") return false;
+    throw error;
   }
 }
 

@@ -1,4 +1,4 @@
-import { BlkError } from "@inlinecrypt/blk-core";
+import { BlkError, Mutex } from "@inlinecrypt/blk-core";
 import {
   buildCommandFields,
   buildPrdtEntry,
@@ -21,7 +21,6 @@ import {
 import { Completion, sleep } from "./completion.js";
 import type { CoherentBuffer } from "./host-memory.js";
 import { type Lrb, PRDT_AT, RESPONSE_AT } from "./lrb.js";
-import { Mutex } from "./mutex.js";
 import { MAX_RETRIES, NO_ROOM_DELAY_MS } from "./scsi-cmd.js";
 import { decideDisposition } from "./scsi-disposition.js";
 import type { TransferRequestList } from "./transfer-list.js";
@@ -73,7 +72,7 @@ export class ReservedSlot {
 
   /** Asks whether the device is there. @throws BlkError ETIMEDOUT, EIO. @kernel drivers/ufs/core/ufshcd.c: ufshcd_verify_dev_init */
   nop(): Promise<void> {
-    return this.#mutex.exclusive(async () => {
+    return this.#mutex.run(async () => {
       this.#startUpiu(UpiuTransaction.NOP_OUT, 0);
       this.lrb.ucd.fill(0, 12, UPIU_BYTES);
       await this.#run(NOP_TIMEOUT_MS, "NOP OUT");
@@ -83,7 +82,7 @@ export class ReservedSlot {
 
   /** Reads or writes a flag: `opcode` is a `QueryOpcode`. Returns its value. @throws BlkError ETIMEDOUT, EIO. @kernel ufshcd_query_flag */
   flag(opcode: number, idn: number): Promise<boolean> {
-    return this.#mutex.exclusive(async () => {
+    return this.#mutex.run(async () => {
       await this.#runQuery(opcode, idn, 0, 0, 0);
       return (this.#query.value & 1) === 1;
     });
@@ -91,7 +90,7 @@ export class ReservedSlot {
 
   /** Reads an attribute. @throws BlkError ETIMEDOUT, EIO. @kernel drivers/ufs/core/ufshcd.c: ufshcd_query_attr */
   readAttribute(idn: number): Promise<number> {
-    return this.#mutex.exclusive(async () => {
+    return this.#mutex.run(async () => {
       await this.#runQuery(QueryOpcode.READ_ATTR, idn, 0, 0, 0);
       return this.#query.value;
     });
@@ -99,7 +98,7 @@ export class ReservedSlot {
 
   /** Reads a descriptor, at most `bytes` of it. @throws BlkError ETIMEDOUT, EIO. @kernel ufshcd_read_desc_param */
   readDescriptor(idn: number, index: number, bytes: number): Promise<Uint8Array> {
-    return this.#mutex.exclusive(async () => {
+    return this.#mutex.run(async () => {
       await this.#runQuery(QueryOpcode.READ_DESC, idn, index, bytes, 0);
       const got = Math.min(this.#response.dataSegmentBytes, bytes);
       const at = RESPONSE_AT + UPIU_BYTES;
@@ -115,7 +114,7 @@ export class ReservedSlot {
    * @kernel drivers/scsi/scsi_lib.c: scsi_execute_cmd
    */
   scsi(lun: number, cdb: Uint8Array, bytes = 0): Promise<Uint8Array> {
-    return this.#mutex.exclusive(() => this.#scsiWithRetries(lun, cdb, bytes));
+    return this.#mutex.run(() => this.#scsiWithRetries(lun, cdb, bytes));
   }
 
   async #scsiWithRetries(lun: number, cdb: Uint8Array, bytes: number): Promise<Uint8Array> {

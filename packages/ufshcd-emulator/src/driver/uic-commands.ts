@@ -1,4 +1,4 @@
-import { BlkError, type Executor } from "@inlinecrypt/blk-core";
+import { BlkError, type Executor, Mutex } from "@inlinecrypt/blk-core";
 import {
   Hcs,
   Is,
@@ -11,7 +11,6 @@ import {
   uicMib,
 } from "../ufshci/index.js";
 import { Completion, pollUntil } from "./completion.js";
-import { Mutex } from "./mutex.js";
 
 /** @kernel drivers/ufs/core/ufshcd.c: UIC_CMD_TIMEOUT_DEFAULT */
 const UIC_TIMEOUT_MS = 500;
@@ -81,7 +80,7 @@ export class UicCommands {
   }
 
   #powerControl(command: number, arg1: number, arg3: number): Promise<void> {
-    return this.#mutex.exclusive(async () => {
+    return this.#mutex.run(async () => {
       this.#powerDone.reset();
       await this.#dispatch(command, arg1, arg3);
       if (!(await this.#powerDone.wait(UIC_TIMEOUT_MS))) throw timedOut(command);
@@ -91,7 +90,7 @@ export class UicCommands {
   }
 
   #send(command: number, arg1: number, arg3: number): Promise<number> {
-    return this.#mutex.exclusive(() => this.#dispatch(command, arg1, arg3));
+    return this.#mutex.run(() => this.#dispatch(command, arg1, arg3));
   }
 
   /** Sends a command and returns its third argument when it has succeeded. */
