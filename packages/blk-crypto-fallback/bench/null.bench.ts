@@ -1,8 +1,7 @@
-import { fork } from "node:child_process";
-import { fileURLToPath } from "node:url";
 import { type Bio, BlkStatus, BlockLayer, HostExecutor, newDun, ReqOp, SECTOR_BYTES } from "@inlinecrypt/blk-core";
 import { BlkCryptoKey, BlkCryptoProfile } from "@inlinecrypt/blk-crypto-profile";
 import { NullDisk } from "@inlinecrypt/blk-drivers";
+import { median, samplesOf } from "@inlinecrypt/testing-bench";
 
 // What the block layer itself costs, and what an encryption context adds: 4 KiB writes to a disk that does nothing, whose
 // crypto engine does nothing either. Measured in several processes, one after the other, of which the median counts: in
@@ -125,18 +124,6 @@ function measure(): Sample {
   };
 }
 
-function measureInProcess(): Promise<Sample> {
-  return new Promise((resolve, reject) => {
-    const child = fork(fileURLToPath(import.meta.url), ["measure"]);
-    child.on("message", (sample: Sample) => resolve(sample));
-    child.on("exit", (code) => reject(new Error(`a measuring process ended with ${code}`)));
-  });
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1]!;
-}
-
 function printStream(name: string, ns: readonly number[], garbage: readonly number[]): void {
   const rate = Math.round(1e9 / median(ns)).toLocaleString("en");
   const bytes = Math.max(...garbage).toFixed(1);
@@ -144,11 +131,8 @@ function printStream(name: string, ns: readonly number[], garbage: readonly numb
 }
 
 if (globalThis.gc === undefined) throw new Error("run with node --expose-gc");
-if (process.argv[2] === "measure") {
-  process.send!(measure());
-} else {
-  const samples: Sample[] = [];
-  for (let count = 0; count < PROCESSES; count++) samples.push(await measureInProcess());
+const samples = await samplesOf(import.meta.url, PROCESSES, measure);
+if (samples !== null) {
   console.log(
     `null disk, writes of ${BIO_BYTES} bytes one by one: median of ${PROCESSES} processes, in each the fastest of ${ROUNDS} rounds of ${BIOS_PER_ROUND} bios`,
   );

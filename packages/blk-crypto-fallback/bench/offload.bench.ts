@@ -4,6 +4,7 @@ import { createHistogram } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import { cryptoModeByName } from "@inlinecrypt/blk-crypto-profile";
 import { createNodeEngine, createNodeWorkerEngine } from "@inlinecrypt/skcipher/node";
+import { median } from "@inlinecrypt/testing-bench";
 import { blockPath, type Contender, type Crypt, TOTAL_BYTES } from "./contenders.js";
 
 // Large I/O on the event loop and off it: throughput, how much of the loop's time it takes, and how long other things on
@@ -75,10 +76,6 @@ async function measure(contender: Contender, op: "write" | "read"): Promise<Meas
     totalMicros: (user + system) / MEBIBYTES,
     lateMs: bystander.stop(),
   };
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 1]!;
 }
 
 /** Whatever else the machine does only adds to CPU times. */

@@ -8,6 +8,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Bio, BlkStatus, BlockLayer, HostExecutor, ReqOp } from "@inlinecrypt/blk-core";
+import { median } from "@inlinecrypt/testing-bench";
 import { LoopDevice } from "../src/index.js";
 
 const FILE_BYTES = 64 * 2 ** 20;
@@ -93,10 +94,6 @@ async function secondsFor(run: Run, direction: Direction, blockBytes: BlockBytes
   const start = performance.now();
   await run(direction, blockBytes, BYTES_PER_ROUND[blockBytes] / blockBytes);
   return (performance.now() - start) / 1000;
-}
-
-function median(values: number[]): number {
-  return values.sort((a, b) => a - b)[values.length >> 1]!;
 }
 
 async function compare(direction: Direction, blockBytes: BlockBytes, loop: Run, bare: Run): Promise<void> {

@@ -1,5 +1,3 @@
-import { fork } from "node:child_process";
-import { fileURLToPath } from "node:url";
 import {
   type Bio,
   BlkStatus,
@@ -11,6 +9,7 @@ import {
 } from "@inlinecrypt/blk-core";
 import { NullDisk } from "@inlinecrypt/blk-drivers";
 import { DeviceMapper } from "@inlinecrypt/dm-layer";
+import { median, samplesOf } from "@inlinecrypt/testing-bench";
 
 // What a level of device-mapper costs: 4 KiB writes to disks that do nothing, bare and through tables, one after another.
 // Measured in several processes, of which the median counts: in each V8 decides anew what it inlines. Needs a young
@@ -86,23 +85,8 @@ async function measure(): Promise<Sample> {
   return best;
 }
 
-function measureInProcess(): Promise<Sample> {
-  return new Promise((resolve, reject) => {
-    const child = fork(fileURLToPath(import.meta.url), ["measure"]);
-    child.on("message", (sample: Sample) => resolve(sample));
-    child.on("exit", (code) => reject(new Error(`a measuring process ended with ${code}`)));
-  });
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1]!;
-}
-
-if (process.argv[2] === "measure") {
-  process.send!(await measure());
-} else {
-  const samples: Sample[] = [];
-  for (let count = 0; count < PROCESSES; count++) samples.push(await measureInProcess());
+const samples = await samplesOf(import.meta.url, PROCESSES, measure);
+if (samples !== null) {
   console.log(`4 KiB writes one by one: median of ${PROCESSES} processes, in each the fastest of ${ROUNDS} rounds`);
   for (const name of ["bare", ...Object.keys(tables)]) {
     const ns = median(samples.map((sample) => sample[name]!)).toFixed(0);
