@@ -19,6 +19,7 @@ export class IoTicks {
   ms = 0;
   inFlight = 0;
   #stampMs = 0;
+  #stampMoment = -1;
 
   constructor(clock: IoClock) {
     this.clock = clock;
@@ -26,7 +27,7 @@ export class IoTicks {
 
   /** Whether clock and time are up to date, as they have to be before anything starts or is done. */
   get isCurrent(): boolean {
-    return !this.clock.isStale && this.clock.ms === this.#stampMs;
+    return this.clock.moment === this.#stampMoment;
   }
 
   /** Brings clock and time up to date. */
@@ -34,6 +35,7 @@ export class IoTicks {
     this.clock.refresh();
     if (this.inFlight > 0) this.ms += this.clock.ms - this.#stampMs;
     this.#stampMs = this.clock.ms;
+    this.#stampMoment = this.clock.msMoment;
   }
 }
 
