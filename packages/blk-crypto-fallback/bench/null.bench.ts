@@ -12,9 +12,9 @@ const BIO_BYTES = 4096;
 const SECTORS_PER_BLOCK = BIO_BYTES / SECTOR_BYTES;
 const DISK_BYTES = 2 ** 30;
 const DISK_BLOCKS = DISK_BYTES / BIO_BYTES;
-const BIOS_PER_ROUND = 20_000;
+const BIOS_PER_ROUND = 1_000;
 /** Short rounds in turn; the fastest counts, because whatever else the machine does only slows a round down. */
-const ROUNDS = 100;
+const ROUNDS = 2_000;
 const PROCESSES = 9;
 
 /** One bio after another to a null disk; each ends before the next starts. */
