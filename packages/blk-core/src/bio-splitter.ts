@@ -6,6 +6,9 @@ import { ReqFlag } from "./opf.js";
 import type { RequestQueue } from "./request-queue.js";
 import { BlkStatus } from "./status.js";
 
+const { AGAIN, OK } = BlkStatus;
+const { NOWAIT } = ReqFlag;
+
 /** Bios of one queue that may be split at a time. */
 const SPLIT_BIOS = 64;
 
@@ -44,7 +47,7 @@ export class BioSplitter {
   #splitMeasured(bio: Bio, requests: RequestPool): Bio | null {
     const result = this.#result;
     bytesWithinLimits(bio, this.#queue.limits, result);
-    if (result.status !== BlkStatus.OK) return endWith(bio, result.status);
+    if (result.status !== OK) return endWith(bio, result.status);
     if (result.bytes < bio.bytes) return this.#cut(bio, result.bytes, requests.hasFree);
     bio.segmentCount = result.segmentCount;
     return bio;
@@ -52,7 +55,7 @@ export class BioSplitter {
 
   /** @kernel block/blk-merge.c: bio_submit_split */
   #cut(bio: Bio, bytes: number, mayCut: boolean): Bio | null {
-    if ((bio.opf & ReqFlag.NOWAIT) !== 0) return endWith(bio, BlkStatus.AGAIN);
+    if ((bio.opf & NOWAIT) !== 0) return endWith(bio, AGAIN);
     const front = mayCut ? this.#splitBios.trySplit(bio, bytes) : null;
     if (front === null) {
       this.#wait(bio);

@@ -10,6 +10,9 @@ import { BlkBug } from "./errors.js";
 import { opOf, ReqOp } from "./opf.js";
 import { BlkStatus } from "./status.js";
 
+const { OK } = BlkStatus;
+const { WRITE } = ReqOp;
+
 /** Called when a bio has ended; it runs in interrupt context and may not wait. */
 export type BioEndIo = (bio: Bio) => void;
 
@@ -23,6 +26,9 @@ export const BIO_MAX_BYTES = 0xffff_ffff;
 export const SECTOR_BYTES = 512;
 
 const IN_POOL = -1;
+
+/** Bits of `opf` that reads and writes do not have. */
+const NO_DATA_OPS = 0xff & ~WRITE;
 
 /** A sector is 2^9 bytes. */
 export const SECTOR_SHIFT = 9;
@@ -39,7 +45,7 @@ export class Bio implements BvecPosition {
   bdev: BlockDevice | null = null;
   /** A `ReqOp` with `ReqFlag`s. */
   opf = 0;
-  status: BlkStatus = BlkStatus.OK;
+  status: BlkStatus = OK;
   /** First sector still to do. */
   sector = 0;
   /** Bytes still to do; for discard and write zeroes, of the device. */
@@ -82,13 +88,13 @@ export class Bio implements BvecPosition {
   init(bdev: BlockDevice | null, opf: number): void {
     this.bdev = bdev;
     this.opf = opf;
-    this.status = BlkStatus.OK;
+    this.status = OK;
     this.#remaining = 1;
   }
 
   /** Whether it moves data between memory and the device. @kernel include/linux/bio.h: bio_has_data */
   get hasData(): boolean {
-    return this.bytes > 0 && opOf(this.opf) <= ReqOp.WRITE;
+    return this.bytes > 0 && (this.opf & NO_DATA_OPS) === 0;
   }
 
   /** Whole sectors still to do. */
@@ -166,7 +172,7 @@ export class Bio implements BvecPosition {
     if (this.cryptCtx !== null) this.cryptCtx.advance(bytes);
     if (this.integrity !== null) this.integrity.advance(bytes);
     this.sector += bytes >>> SECTOR_SHIFT;
-    if (opOf(this.opf) <= ReqOp.WRITE) bvecAdvance(this.vecs, this, bytes);
+    if (opOf(this.opf) <= WRITE) bvecAdvance(this.vecs, this, bytes);
     else this.bytes -= bytes;
   }
 
@@ -216,7 +222,7 @@ export class Bio implements BvecPosition {
 
   /** Stores a failure (the first one stays) and ends the bio. */
   endIoWith(status: BlkStatus): void {
-    if (this.status === BlkStatus.OK) this.status = status;
+    if (this.status === OK) this.status = status;
     this.endIo();
   }
 
@@ -337,7 +343,7 @@ function bioChainEndIo(bio: Bio): void {
 
 function takeParent(child: Bio): Bio {
   const parent = child.privateData as Bio;
-  if (parent.status === BlkStatus.OK) parent.status = child.status;
+  if (parent.status === OK) parent.status = child.status;
   child.put();
   return parent;
 }

@@ -9,6 +9,9 @@ import { BlkStatus } from "./status.js";
 import { blkIntegrityPrepare } from "./t10-pi.js";
 import { WaitingBios } from "./waiting-bios.js";
 
+const { DEV_RESOURCE, OK, RESOURCE } = BlkStatus;
+const { IDLE, IN_FLIGHT } = RequestState;
+
 /** When to offer a refused request again if no completion does. @kernel block/blk-mq.c: BLK_MQ_RESOURCE_DELAY */
 const RESOURCE_DELAY_MS = 3;
 
@@ -69,7 +72,7 @@ export class BlkMqHwCtx {
     }
     const last = !this.hasWork(elevator);
     const status = this.#start(rq, last);
-    if (status !== BlkStatus.OK) return this.#refused(rq, status);
+    if (status !== OK) return this.#refused(rq, status);
     this.#uncommitted = !last;
     return true;
   }
@@ -93,9 +96,9 @@ export class BlkMqHwCtx {
    */
   issueDirectly(rq: BlkRequest): BlkStatus {
     rq.tag = this.#tags.tryGet(this.#tagUser);
-    if (rq.tag < 0) return BlkStatus.RESOURCE;
+    if (rq.tag < 0) return RESOURCE;
     const status = this.#start(rq, true);
-    if (status !== BlkStatus.OK) this.#takeBack(rq);
+    if (status !== OK) this.#takeBack(rq);
     return status;
   }
 
@@ -120,7 +123,7 @@ export class BlkMqHwCtx {
 
   /** False when the driver lacks something now; with any other status the request has ended. */
   #refused(rq: BlkRequest, status: BlkStatus): boolean {
-    if (status !== BlkStatus.RESOURCE && status !== BlkStatus.DEV_RESOURCE) {
+    if (status !== RESOURCE && status !== DEV_RESOURCE) {
       rq.complete(status);
       return true;
     }
@@ -133,7 +136,7 @@ export class BlkMqHwCtx {
 
   /** The driver owns the request from here on. @kernel block/blk-mq.c: blk_mq_start_request */
   #start(rq: BlkRequest, last: boolean): BlkStatus {
-    rq.state = RequestState.IN_FLIGHT;
+    rq.state = IN_FLIGHT;
     rq.generation++;
     if (this.#queue.timeouts !== null) this.#queue.timeouts.start(rq);
     if (this.#queue.limits.integrity !== null) blkIntegrityPrepare(rq);
@@ -142,7 +145,7 @@ export class BlkMqHwCtx {
   }
 
   #takeBack(rq: BlkRequest): void {
-    rq.state = RequestState.IDLE;
+    rq.state = IDLE;
     this.putTag(rq);
   }
 }

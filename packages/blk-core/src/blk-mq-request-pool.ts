@@ -3,6 +3,8 @@ import type { BlkMqHwCtx } from "./blk-mq-hctx.js";
 import { type BlkRequest, RequestState } from "./blk-request.js";
 import { BlkError } from "./errors.js";
 
+const { IDLE } = RequestState;
+
 /** @kernel include/linux/blk-mq.h: BLK_MQ_MAX_DEPTH */
 const MAX_REQUESTS = 10240;
 
@@ -54,7 +56,7 @@ export class RequestPool {
     if (this.#inUse >= this.#limit) return null;
     this.#inUse++;
     const rq = this.#free[this.#pooled - this.#inUse]!;
-    rq.state = RequestState.IDLE;
+    rq.state = IDLE;
     return rq;
   }
 

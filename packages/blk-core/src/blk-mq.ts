@@ -20,6 +20,10 @@ import { opfMergeable, opIsFlush, ReqFlag } from "./opf.js";
 import { RequestQueue } from "./request-queue.js";
 import { BlkStatus } from "./status.js";
 
+const { AGAIN, OK } = BlkStatus;
+const { NOMERGE, NOWAIT } = ReqFlag;
+const { FREE, IDLE, IN_FLIGHT } = RequestState;
+
 /**
  * The queue of a request-based driver: splits bios to the limits, merges neighbours, makes requests of them, gets their
  * keyslots and offers them to the driver.
@@ -93,9 +97,9 @@ export class BlkMqQueue extends RequestQueue {
     const onInserted = rq.onInserted;
     if (onInserted !== null) {
       rq.onInserted = null;
-      return onInserted(rq, status === BlkStatus.OK ? issueClone(rq) : status);
+      return onInserted(rq, status === OK ? issueClone(rq) : status);
     }
-    if (status !== BlkStatus.OK) return this.endRequest(rq, status);
+    if (status !== OK) return this.endRequest(rq, status);
     if (opIsFlush(rq.opf) && this.#flush.insert(rq)) return;
     this.insert(rq);
     this.run();
@@ -137,9 +141,9 @@ export class BlkMqQueue extends RequestQueue {
    * @kernel block/blk-mq.c: blk_mq_requeue_request
    */
   requeue(rq: BlkRequest, kick = true): void {
-    if (rq.state !== RequestState.IN_FLIGHT) throw new BlkBug("a request is requeued that no driver owns");
+    if (rq.state !== IN_FLIGHT) throw new BlkBug("a request is requeued that no driver owns");
     this.layer.tracepoints.blockRqRequeue.emit?.(rq);
-    rq.state = RequestState.IDLE;
+    rq.state = IDLE;
     rq.hctx.putTag(rq);
     this.requeueList.add(rq);
     if (kick) this.requeueList.kick();
@@ -147,8 +151,8 @@ export class BlkMqQueue extends RequestQueue {
 
   /** @kernel block/blk-mq.c: blk_mq_complete_request */
   completeRequest(rq: BlkRequest, status: BlkStatus): void {
-    if (rq.state !== RequestState.IN_FLIGHT) throw new BlkBug("a request completes that no driver owns");
-    rq.state = RequestState.IDLE;
+    if (rq.state !== IN_FLIGHT) throw new BlkBug("a request completes that no driver owns");
+    rq.state = IDLE;
     if (rq.flushSeq !== 0) this.#flush.dataEnded(rq, status);
     else this.endRequest(rq, status);
     this.#runIfWorkIsLeft();
@@ -174,7 +178,7 @@ export class BlkMqQueue extends RequestQueue {
     if (hctx === undefined) throw noHctx("a request is wanted for", hctxIndex, this);
     if (this.isFrozen || !this.isLive) return null;
     const rq = this.#takeRequest(hctx);
-    if (rq !== null) rq.opf = opf | ReqFlag.NOMERGE;
+    if (rq !== null) rq.opf = opf | NOMERGE;
     return rq;
   }
 
@@ -185,7 +189,7 @@ export class BlkMqQueue extends RequestQueue {
    * @kernel block/blk-mq.c: blk_mq_free_request; block/blk-crypto.c: __blk_crypto_free_request
    */
   freeRequest(rq: BlkRequest): void {
-    if (rq.state === RequestState.FREE) throw new BlkBug("a request is freed twice");
+    if (rq.state === FREE) throw new BlkBug("a request is freed twice");
     const heldKeyslot = rq.cryptKeyslot !== null;
     if (heldKeyslot) rq.putKeyslot();
     rq.hctx.putTag(rq);
@@ -274,13 +278,8 @@ export class BlkMqQueue extends RequestQueue {
     if (rq === null) return this.#waitForRequest(bio, hctx);
     this.layer.tracepoints.blockGetrq.emit?.(bio);
     rq.initFromBio(bio);
-    if (rq.cryptCtx === null) this.#start(rq);
-    else this.#startEncrypted(rq);
-  }
-
-  #startEncrypted(rq: BlkRequest): void {
-    const result = rq.getKeyslot();
-    if (result === BlkStatus.OK) this.#start(rq);
+    const result = rq.cryptCtx === null ? OK : rq.getKeyslot();
+    if (result === OK) this.#start(rq);
     // A submitter that has to wait sends on what it plugged: those requests may hold the very slots it waits for.
     else if (result === KEYSLOT_PENDING) this.layer.flushPlug();
     else this.endRequest(rq, result);
@@ -340,7 +339,7 @@ export class BlkMqQueue extends RequestQueue {
 
   /** Keeps a bio until a request that goes the same way ends, and with it what the bio lacks may be free. */
   #waitForRequest(bio: Bio, hctx: BlkMqHwCtx): void {
-    if ((bio.opf & ReqFlag.NOWAIT) !== 0) return bio.endIoWith(BlkStatus.AGAIN);
+    if ((bio.opf & NOWAIT) !== 0) return bio.endIoWith(AGAIN);
     bio.integrity?.yieldIfLast();
     this.enter();
     hctx.waiting.add(bio);

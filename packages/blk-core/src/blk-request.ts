@@ -10,6 +10,8 @@ import { opfMergeable } from "./opf.js";
 import { BlkStatus } from "./status.js";
 import { blkIntegrityComplete } from "./t10-pi.js";
 
+const { OK } = BlkStatus;
+
 /** Where a request is in its life. @kernel include/linux/blk-mq.h: enum mq_rq_state */
 export const RequestState = { FREE: 0, IDLE: 1, IN_FLIGHT: 2 } as const;
 export type RequestState = (typeof RequestState)[keyof typeof RequestState];
@@ -176,7 +178,7 @@ export class BlkRequest implements CountedIo {
     else if (this.flushSeq !== 0) return this.#endLater(status);
     this.queue.layer.tracepoints.blockRqComplete.emit?.(this, status, bytes);
     accountCompletion(this, bytes >>> SECTOR_SHIFT);
-    if (this.queue.limits.integrity !== null && status === BlkStatus.OK) blkIntegrityComplete(this, bytes);
+    if (this.queue.limits.integrity !== null && status === OK) blkIntegrityComplete(this, bytes);
     if (bytes < this.bytes) return this.#updatePart(status, bytes);
     this.putKeyslot();
     this.sector += bytes >>> SECTOR_SHIFT;
@@ -196,13 +198,13 @@ export class BlkRequest implements CountedIo {
     }
     if (left === 0) return true;
     this.bio!.advance(left);
-    if (this.bio!.status === BlkStatus.OK) this.bio!.status = status;
+    if (this.bio!.status === OK) this.bio!.status = status;
     return true;
   }
 
   /** The flush machine ends it when all steps are done. @kernel block/blk-mq.c: req_bio_endio */
   #endLater(status: BlkStatus): false {
-    if (this.bio!.status === BlkStatus.OK) this.bio!.status = status;
+    if (this.bio!.status === OK) this.bio!.status = status;
     return false;
   }
 

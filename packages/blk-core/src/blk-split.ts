@@ -3,12 +3,15 @@ import type { QueueLimits } from "./limits.js";
 import { opOf, ReqOp } from "./opf.js";
 import { BlkStatus } from "./status.js";
 
+const { INVAL, NOTSUPP, OK } = BlkStatus;
+const { DISCARD, WRITE, WRITE_ZEROES } = ReqOp;
+
 /** What `bytesWithinLimits` found: how much of the bio the device takes at once, or why none of it. */
 export class SplitResult {
   /** Bytes from the start; all of the bio when no split is needed. */
   bytes = 0;
   segmentCount = 0;
-  status: BlkStatus = BlkStatus.OK;
+  status: BlkStatus = OK;
 
   set(status: BlkStatus, bytes: number, segmentCount: number): void {
     this.status = status;
@@ -25,9 +28,9 @@ export class SplitResult {
  */
 export function bytesWithinLimits(bio: Bio, limits: QueueLimits, result: SplitResult): void {
   switch (opOf(bio.opf)) {
-    case ReqOp.DISCARD:
+    case DISCARD:
       return discardWithinLimits(bio, limits, result);
-    case ReqOp.WRITE_ZEROES:
+    case WRITE_ZEROES:
       return writeZeroesWithinLimits(bio, limits, result);
     default:
       return dataWithinLimits(bio, limits, dataUnitBytesOf(bio), result);
@@ -43,11 +46,11 @@ export function bytesWithinLimits(bio: Bio, limits: QueueLimits, result: SplitRe
 function discardWithinLimits(bio: Bio, limits: QueueLimits, result: SplitResult): void {
   const granularity = Math.max(limits.discardGranularityBytes / SECTOR_BYTES, 1);
   const maxSectors = maxDiscardSectors(limits, granularity);
-  if (maxSectors === 0) return result.set(BlkStatus.NOTSUPP, 0, 0);
-  if (bio.sectors <= maxSectors) return result.set(BlkStatus.OK, bio.bytes, 1);
+  if (maxSectors === 0) return result.set(NOTSUPP, 0, 0);
+  if (bio.sectors <= maxSectors) return result.set(OK, bio.bytes, 1);
   const alignment = limits.discardAlignmentBytes / SECTOR_BYTES;
   const overhang = (bio.sector + maxSectors + granularity - alignment) % granularity;
-  result.set(BlkStatus.OK, (overhang < maxSectors ? maxSectors - overhang : maxSectors) * SECTOR_BYTES, 1);
+  result.set(OK, (overhang < maxSectors ? maxSectors - overhang : maxSectors) * SECTOR_BYTES, 1);
 }
 
 /** In granules or, where not even one fits, in logical blocks. @kernel block/blk-merge.c: bio_allowed_max_sectors */
@@ -61,8 +64,8 @@ function maxDiscardSectors(limits: QueueLimits, granularity: number): number {
 function writeZeroesWithinLimits(bio: Bio, limits: QueueLimits, result: SplitResult): void {
   const maxBytes = limits.maxWriteZeroesSectors * SECTOR_BYTES;
   const wholeBlocks = maxBytes - (maxBytes % limits.logicalBlockBytes);
-  if (wholeBlocks === 0) return result.set(BlkStatus.NOTSUPP, 0, 0);
-  result.set(BlkStatus.OK, Math.min(bio.bytes, wholeBlocks), 1);
+  if (wholeBlocks === 0) return result.set(NOTSUPP, 0, 0);
+  result.set(OK, Math.min(bio.bytes, wholeBlocks), 1);
 }
 
 /**
@@ -73,7 +76,7 @@ function writeZeroesWithinLimits(bio: Bio, limits: QueueLimits, result: SplitRes
  */
 export function fitsAsItIs(bio: Bio, limits: QueueLimits): boolean {
   const { bytes, vecDone } = bio;
-  if (bytes === 0 || opOf(bio.opf) > ReqOp.WRITE) return false;
+  if (bytes === 0 || opOf(bio.opf) > WRITE) return false;
   const vec = bio.vecs[bio.vecIndex]!;
   const start = vec.offset + vecDone;
   if (bytes > vec.bytes - vecDone || bytes > limits.maxSegmentBytes || bytes > limits.maxSectors * SECTOR_BYTES)
@@ -108,7 +111,7 @@ export function dataWithinLimits(bio: Bio, limits: QueueLimits, dataUnitBytes: n
     const vec = bio.vecs[index]!;
     const start = vec.offset + done;
     const vecBytes = Math.min(vec.bytes - done, left);
-    if (((start | vecBytes) & alignMask) !== 0) return result.set(BlkStatus.INVAL, 0, 0);
+    if (((start | vecBytes) & alignMask) !== 0) return result.set(INVAL, 0, 0);
     left -= vecBytes;
     // Once one limit is reached, what follows is only checked.
     for (let at = 0; at < vecBytes && segmentCount < limits.maxSegments && bytes < maxBytes; segmentCount++) {
@@ -118,8 +121,8 @@ export function dataWithinLimits(bio: Bio, limits: QueueLimits, dataUnitBytes: n
     }
   }
   if (bytes < bio.bytes) bytes -= bytes % Math.max(limits.logicalBlockBytes, dataUnitBytes);
-  if (bytes === 0) return result.set(BlkStatus.INVAL, 0, 0);
-  result.set(BlkStatus.OK, bytes, segmentCount);
+  if (bytes === 0) return result.set(INVAL, 0, 0);
+  result.set(OK, bytes, segmentCount);
 }
 
 /** Up to the next boundary that no segment crosses. @kernel block/blk-merge.c: get_max_segment_size */

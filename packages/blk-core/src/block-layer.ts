@@ -17,6 +17,8 @@ import { type FailAlloc, Quota } from "./quota.js";
 import { BlkStatus } from "./status.js";
 import { BlockTracepoints } from "./tracepoint.js";
 
+const { IOERR, NOTSUPP, OK } = BlkStatus;
+
 /**
  * Hears warnings: events that no status or error tells its caller about, such as an eviction that failed. They are rare.
  * Whoever wants to follow I/O step by step subscribes to `BlockLayer.tracepoints`.
@@ -96,14 +98,15 @@ export class BlockLayer {
    * @kernel include/linux/blk-crypto.h: blk_crypto_submit_bio
    */
   submitBio(bio: Bio): void {
-    if (bio.cryptCtx === null) this.submitBioNoacct(bio);
-    else this.#submitEncrypted(bio, bio.cryptCtx);
+    if (bio.cryptCtx !== null && !this.#isServed(bio, bio.cryptCtx)) return;
+    if (mayGoOn(bio, prepareForQueue(bio))) this.submitBioNoacctNocheck(bio);
   }
 
-  #submitEncrypted(bio: Bio, ctx: BioCryptCtx): void {
-    if (!bio.hasData) bio.endIoWith(BlkStatus.IOERR);
-    else if (bio.bdev!.queue.cryptoProfile.supports(ctx.key!)) this.#submitChecked(bio);
-    else if (this.cryptoFallback.prepBio(bio)) this.submitBioNoacct(bio);
+  /** Whether the device or the fallback does what the context asks. False: the fallback has taken the bio, or it has ended. */
+  #isServed(bio: Bio, ctx: BioCryptCtx): boolean {
+    if (bio.hasData) return bio.bdev!.queue.cryptoProfile.supports(ctx.key!) || this.cryptoFallback.prepBio(bio);
+    bio.endIoWith(IOERR);
+    return false;
   }
 
   /**
@@ -115,11 +118,6 @@ export class BlockLayer {
    */
   submitBioNoacct(bio: Bio): void {
     if (mayEnter(bio)) this.submitBioNoacctNocheck(bio);
-  }
-
-  /** The device can do what the bio's context asks. */
-  #submitChecked(bio: Bio): void {
-    if (mayGoOn(bio, prepareForQueue(bio))) this.submitBioNoacctNocheck(bio);
   }
 
   /**
@@ -215,14 +213,14 @@ export class BlockLayer {
 
 /** False when the bio has ended, without or with an error. @kernel block/blk-core.c: submit_bio_noacct */
 function mayEnter(bio: Bio): boolean {
-  const cryptStatus = bio.cryptCtx === null ? BlkStatus.OK : checkContext(bio);
-  return mayGoOn(bio, cryptStatus === BlkStatus.OK ? prepareForQueue(bio) : cryptStatus);
+  const cryptStatus = bio.cryptCtx === null ? OK : checkContext(bio);
+  return mayGoOn(bio, cryptStatus === OK ? prepareForQueue(bio) : cryptStatus);
 }
 
 /** @kernel block/blk-core.c: submit_bio_noacct, blk_crypto_supported */
 function checkContext(bio: Bio): BlkStatus {
-  if (!bio.hasData) return BlkStatus.IOERR;
-  return bio.bdev!.queue.cryptoProfile.supports(bio.cryptCtx!.key!) ? BlkStatus.OK : BlkStatus.NOTSUPP;
+  if (!bio.hasData) return IOERR;
+  return bio.bdev!.queue.cryptoProfile.supports(bio.cryptCtx!.key!) ? OK : NOTSUPP;
 }
 
 /**
@@ -232,24 +230,24 @@ function checkContext(bio: Bio): BlkStatus {
  */
 function prepareForQueue(bio: Bio): BlkStatus {
   const bdev = bio.bdev!;
-  if (!bdev.queue.isLive) return BlkStatus.IOERR;
-  if (bdev.readOnly && opIsWrite(bio.opf) && bio.bytes > 0) return BlkStatus.IOERR;
+  if (!bdev.queue.isLive) return IOERR;
+  if (bdev.readOnly && opIsWrite(bio.opf) && bio.bytes > 0) return IOERR;
   const rangeStatus = checkRange(bio, bdev);
-  if (rangeStatus !== BlkStatus.OK) return rangeStatus;
-  return opIsPlain(bio.opf) ? BlkStatus.OK : checkOperation(bio);
+  if (rangeStatus !== OK) return rangeStatus;
+  return opIsPlain(bio.opf) ? OK : checkOperation(bio);
 }
 
 function checkRange(bio: Bio, bdev: BlockDevice): BlkStatus {
-  if (bio.remapped) return BlkStatus.OK;
+  if (bio.remapped) return OK;
   if (bio.bytes !== 0) {
-    if (bio.sector < 0 || bio.endSector > bdev.sectorCount) return BlkStatus.IOERR;
+    if (bio.sector < 0 || bio.endSector > bdev.sectorCount) return IOERR;
     // `sectors` knows neither fractions nor more than `BIO_MAX_BYTES`.
-    if (bio.sectors * SECTOR_BYTES !== bio.bytes || Math.floor(bio.sector) !== bio.sector) return BlkStatus.IOERR;
-    if (bioUnaligned(bio, bdev.queue.limits)) return BlkStatus.IOERR;
+    if (bio.sectors * SECTOR_BYTES !== bio.bytes || Math.floor(bio.sector) !== bio.sector) return IOERR;
+    if (bioUnaligned(bio, bdev.queue.limits)) return IOERR;
     if (bdev !== bdev.disk.part0) remapPartition(bio, bdev);
   }
   bio.remapped = true;
-  return BlkStatus.OK;
+  return OK;
 }
 
 /** @kernel block/blk-core.c: blk_partition_remap */

@@ -2,6 +2,8 @@ import type { IoClock } from "./io-clock.js";
 import { type CountedIo, IoCounts, IoTicks } from "./io-counts.js";
 import { opIsWrite, opOf, ReqOp } from "./opf.js";
 
+const { DISCARD } = ReqOp;
+
 /**
  * The fields of a line of /proc/diskstats behind the name, in their order. Times are milliseconds, sectors have 512 bytes.
  *
@@ -64,7 +66,7 @@ export class DiskStats {
   /** Where an operation counts. @context hot. @kernel include/linux/blk_types.h: op_stat_group */
   countsOf(opf: number): IoCounts {
     if (!opIsWrite(opf)) return this.#reads;
-    return opOf(opf) === ReqOp.DISCARD ? this.#discards : this.#writes;
+    return opOf(opf) === DISCARD ? this.#discards : this.#writes;
   }
 
   /** The disk has been flushed. @kernel block/blk-flush.c: blk_account_io_flush */

@@ -5,6 +5,8 @@ import type { BlkRequest } from "./blk-request.js";
 import type { Elevator, ElevatorType } from "./elevator.js";
 import { RequestList } from "./request-list.js";
 
+const { NONE, OK } = MergeResult;
+
 /** Requests a new bio is compared with, the latest first. @kernel block/blk-merge.c: blk_bio_list_merge */
 const MERGE_SEARCH_DEPTH = 8;
 
@@ -32,7 +34,7 @@ class NoneElevator implements Elevator {
     let rq = this.#lists[hctx.index]!.last;
     for (let depth = 0; rq !== null && depth < MERGE_SEARCH_DEPTH; depth++, rq = rq.prev) {
       const result = attemptBioMerge(rq, bio);
-      if (result !== MergeResult.NONE) return result === MergeResult.OK;
+      if (result !== NONE) return result === OK;
     }
     return false;
   }

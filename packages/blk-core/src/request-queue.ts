@@ -11,6 +11,9 @@ import { QueueUsage } from "./queue-usage.js";
 import { BlkStatus } from "./status.js";
 import { validateLimits } from "./validate-limits.js";
 
+const { AGAIN, IOERR } = BlkStatus;
+const { NOWAIT } = ReqFlag;
+
 /**
  * A device's entry for bios, with its limits and crypto profile. `BlkMqQueue` makes requests of them; `BioQueue` hands
  * them to a stacking driver.
@@ -48,8 +51,8 @@ export abstract class RequestQueue {
   }
 
   #hold(bio: Bio): void {
-    if ((bio.opf & ReqFlag.NOWAIT) !== 0) bio.endIoWith(BlkStatus.AGAIN);
-    else if (!this.isLive) bio.endIoWith(BlkStatus.IOERR);
+    if ((bio.opf & NOWAIT) !== 0) bio.endIoWith(AGAIN);
+    else if (!this.isLive) bio.endIoWith(IOERR);
     else this.#held.append(bio);
   }
 
@@ -153,7 +156,7 @@ export abstract class RequestQueue {
    */
   drain(): Promise<void> {
     const drained = this.#usage.drain();
-    for (let bio = this.#held.shift(); bio !== null; bio = this.#held.shift()) bio.endIoWith(BlkStatus.IOERR);
+    for (let bio = this.#held.shift(); bio !== null; bio = this.#held.shift()) bio.endIoWith(IOERR);
     return drained;
   }
 }

@@ -19,6 +19,8 @@ import { codeOfError, statusOfError } from "./op-error.js";
 import type { RuntimePm } from "./runtime-pm.js";
 import { WaiterList } from "./waiter-list.js";
 
+const { OK } = BlkStatus;
+
 /**
  * Which key is in which keyslot, and who waits for one.
  *
@@ -64,13 +66,13 @@ export class KeyslotManager implements HwClient {
     lastUsed.hits++;
     lastUsed.references++;
     waiter.slot = lastUsed;
-    return BlkStatus.OK;
+    return OK;
   }
 
   #getOther(waiter: KeyslotWaiter): KeyslotResult {
     waiter.slot = null;
-    if (this.slotCount === 0) return BlkStatus.OK;
-    if (this.#tryReuse(waiter)) return BlkStatus.OK;
+    if (this.slotCount === 0) return OK;
+    if (this.#tryReuse(waiter)) return OK;
     const result = this.#programNowOrWait(waiter);
     if (result === KEYSLOT_PENDING) {
       waiter.waitingSinceMs = this.#layer.executor.nowMs();
@@ -172,7 +174,7 @@ export class KeyslotManager implements HwClient {
   #programNowOrWait(waiter: KeyslotWaiter): KeyslotResult {
     const isNext = this.#waiters.first === null && this.#idle.oldest() !== null;
     const entered = isNext ? this.hw.tryEnter() : KEYSLOT_PENDING;
-    if (entered === BlkStatus.OK) return this.#programEntered(waiter);
+    if (entered === OK) return this.#programEntered(waiter);
     if (entered === KEYSLOT_PENDING) this.#waiters.append(waiter);
     return entered;
   }
@@ -184,7 +186,7 @@ export class KeyslotManager implements HwClient {
     if (slot !== null) return this.#program(waiter, slot);
     if (waiter.slot === null) this.#waiters.append(waiter);
     this.hw.exit();
-    return waiter.slot === null ? KEYSLOT_PENDING : BlkStatus.OK;
+    return waiter.slot === null ? KEYSLOT_PENDING : OK;
   }
 
   /** Programs an idle slot, which keeps its place among them until that has succeeded. */
@@ -209,9 +211,9 @@ export class KeyslotManager implements HwClient {
     slot.programmings++;
     this.#idle.remove(slot);
     this.#take(slot, waiter);
-    this.#traceProgram(waiter.key!, slot, BlkStatus.OK);
+    this.#traceProgram(waiter.key!, slot, OK);
     this.hw.exit();
-    return BlkStatus.OK;
+    return OK;
   }
 
   #programFailed(waiter: KeyslotWaiter, slot: ProfileKeyslot, error: unknown): BlkStatus {
@@ -225,7 +227,7 @@ export class KeyslotManager implements HwClient {
     try {
       await this.#llOps.keyslotProgram!(asBlkCryptoKey(key), slot.slotIndex);
       slot.programmings++;
-      this.#traceProgram(key, slot, BlkStatus.OK);
+      this.#traceProgram(key, slot, OK);
     } catch (error) {
       slot.distrust(key);
       this.#traceProgram(key, slot, statusOfError(error));
@@ -268,7 +270,7 @@ export class KeyslotManager implements HwClient {
   }
 
   #evictEnded(key: CryptoKeyRef, slotIndex: number, error: unknown): void {
-    const status = error === undefined ? BlkStatus.OK : statusOfError(error);
+    const status = error === undefined ? OK : statusOfError(error);
     if (error !== undefined) this.#trace("blk_crypto_evict_key", slotIndex, codeOfError(error));
     this.tracepoints.keyslotEvict.emit?.(asBlkCryptoKey(key), slotIndex, status);
   }
@@ -285,7 +287,7 @@ export class KeyslotManager implements HwClient {
       const entered = this.hw.tryEnter();
       if (entered === KEYSLOT_PENDING) return;
       const waiter = this.#waiters.shift()!;
-      const result = entered === BlkStatus.OK ? this.#programEntered(waiter) : entered;
+      const result = entered === OK ? this.#programEntered(waiter) : entered;
       if (result !== KEYSLOT_PENDING) this.#answer(waiter, result);
       this.#grantReuse();
     }
@@ -296,7 +298,7 @@ export class KeyslotManager implements HwClient {
   #grantReuse(): void {
     this.#waiters.moveMatching(this.#tryReuseFor, this.#ready);
     for (let waiter = this.#ready.shift(); waiter !== null; waiter = this.#ready.shift()) {
-      this.#answer(waiter, BlkStatus.OK);
+      this.#answer(waiter, OK);
     }
   }
 

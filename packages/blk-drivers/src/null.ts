@@ -19,6 +19,9 @@ import {
 import { DelayedBios } from "./null-bios.js";
 import { NullCmd } from "./null-cmd.js";
 
+const { OK } = BlkStatus;
+const { READ } = ReqOp;
+
 /** Discards and zeroing take no data, so one of them may cover the largest bio. */
 const MAX_NO_DATA_SECTORS = 2 ** 23 - 1;
 const LIMITS: QueueLimitsInput = {
@@ -107,16 +110,16 @@ export class NullDisk implements AsyncDisposable {
   }
 
   #mqQueue(queueDepth: number): RequestQueue {
-    const endRq = (rq: BlkRequest): void => rq.complete(BlkStatus.OK);
+    const endRq = (rq: BlkRequest): void => rq.complete(OK);
     const ops = {
       initRequest: (rq: BlkRequest): void => {
         rq.driverData = new NullCmd<BlkRequest>(endRq);
       },
       queueRq: (rq: BlkRequest): BlkStatus => {
-        if (opOf(rq.opf) === ReqOp.READ) this.#zeroFill(rq.bio);
-        if (this.#delayMs === null) rq.complete(BlkStatus.OK);
+        if (opOf(rq.opf) === READ) this.#zeroFill(rq.bio);
+        if (this.#delayMs === null) rq.complete(OK);
         else (rq.driverData as NullCmd<BlkRequest>).start(this.#layer.executor, rq, this.#delayMs);
-        return BlkStatus.OK;
+        return OK;
       },
     };
     return new BlkMqQueue(this.#layer, { ops, limits: LIMITS, queueDepth });
@@ -124,7 +127,7 @@ export class NullDisk implements AsyncDisposable {
 
   #bioQueue(): RequestQueue {
     const submitBio = (bio: Bio): void => {
-      if (opOf(bio.opf) === ReqOp.READ) this.#zeroFill(bio);
+      if (opOf(bio.opf) === READ) this.#zeroFill(bio);
       if (this.#delayedBios === null) bio.endIo();
       else this.#delayedBios.submit(bio);
     };

@@ -27,6 +27,10 @@ import { EndIoResult, MapResult } from "./dm-target.js";
 import { InFlightIo } from "./in-flight-io.js";
 import type { KeyTracker } from "./key-tracker.js";
 
+const { AGAIN, DM_REQUEUE, IOERR, NOTSUPP, OK } = BlkStatus;
+const { WRITE } = ReqOp;
+const { NOWAIT, PREFLUSH } = ReqFlag;
+
 /**
  * Maps bios: each is cut where targets end, and a clone of each part goes to its target. All clones come from pools of
  * this device: devices stacked on each other never wait for the same pool.
@@ -95,7 +99,7 @@ export class DmBioMapper implements DmMapper, DmIoOwner, BioRedirector {
 
   fail(): void {
     this.#table = null;
-    for (let bio = this.#deferred.shift(); bio !== null; bio = this.#deferred.shift()) bio.endIoWith(BlkStatus.IOERR);
+    for (let bio = this.#deferred.shift(); bio !== null; bio = this.#deferred.shift()) bio.endIoWith(IOERR);
   }
 
   /**
@@ -111,7 +115,7 @@ export class DmBioMapper implements DmMapper, DmIoOwner, BioRedirector {
     const entry = table.find(bio.sector);
     if (entry === null || entry.target.remap === undefined || bio.sectors > entry.maxSectorsAt(bio.sector))
       return false;
-    if (bio.isHeld || bio.status !== BlkStatus.OK) return false;
+    if (bio.isHeld || bio.status !== OK) return false;
     if (bio.cryptCtx !== null) this.#keys.note(bio.cryptCtx.key!);
     const { bdev, sector } = bio;
     const redirect = bio.redirect(this);
@@ -124,7 +128,7 @@ export class DmBioMapper implements DmMapper, DmIoOwner, BioRedirector {
 
   /** @context interrupt */
   redirectEnded(redirect: BioRedirect, bio: Bio): void {
-    if (bio.status !== BlkStatus.OK) this.#table?.find(redirect.sector)?.target.remapFailed?.(bio);
+    if (bio.status !== OK) this.#table?.find(redirect.sector)?.target.remapFailed?.(bio);
     accountEnd(redirect, redirect.sectors);
     this.#ioDone();
   }
@@ -132,9 +136,9 @@ export class DmBioMapper implements DmMapper, DmIoOwner, BioRedirector {
   /** For the queue. @context hot. @kernel drivers/md/dm.c: dm_submit_bio */
   submitBio(bio: Bio): void {
     const table = this.#table;
-    if (table === null) return bio.endIoWith(BlkStatus.IOERR);
+    if (table === null) return bio.endIoWith(IOERR);
     if (!this.#blocked && this.#deferred.first === null && this.#mapBio(bio, table)) return;
-    if ((bio.opf & ReqFlag.NOWAIT) !== 0) return bio.endIoWith(BlkStatus.AGAIN);
+    if ((bio.opf & NOWAIT) !== 0) return bio.endIoWith(AGAIN);
     this.#deferred.append(bio);
     if (!this.#blocked) this.#serveLater();
   }
@@ -157,7 +161,7 @@ export class DmBioMapper implements DmMapper, DmIoOwner, BioRedirector {
       case EndIoResult.INCOMPLETE:
         return;
       default:
-        return this.finish(io, BlkStatus.DM_REQUEUE);
+        return this.finish(io, DM_REQUEUE);
     }
   }
 
@@ -165,7 +169,7 @@ export class DmBioMapper implements DmMapper, DmIoOwner, BioRedirector {
   finish(io: DmTargetIo, status: BlkStatus): void {
     const dmIo = io.io;
     this.#freeClone(io);
-    if (status !== BlkStatus.OK) dmIo.noteStatus(status);
+    if (status !== OK) dmIo.noteStatus(status);
     this.#decPending(dmIo);
   }
 
@@ -191,13 +195,13 @@ export class DmBioMapper implements DmMapper, DmIoOwner, BioRedirector {
 
   /** False when clones have run out: nothing has happened. @kernel drivers/md/dm.c: dm_split_and_process_bio */
   #mapBio(bio: Bio, table: DmTable): boolean {
-    if ((bio.opf & ReqFlag.PREFLUSH) !== 0) return this.#mapFlush(bio, table);
+    if ((bio.opf & PREFLUSH) !== 0) return this.#mapFlush(bio, table);
     const entry = table.find(bio.sector);
     if (entry === null) {
-      bio.endIoWith(BlkStatus.IOERR);
+      bio.endIoWith(IOERR);
       return true;
     }
-    if (opOf(bio.opf) > ReqOp.WRITE) return this.#mapWithoutData(bio, entry);
+    if (opOf(bio.opf) > WRITE) return this.#mapWithoutData(bio, entry);
     if (bio.cryptCtx !== null) this.#keys.note(bio.cryptCtx.key!);
     const maxSectors = entry.maxSectorsAt(bio.sector);
     const io = this.#clones.tryGet(entry, bio);
@@ -212,7 +216,7 @@ export class DmBioMapper implements DmMapper, DmIoOwner, BioRedirector {
   #mapWithoutData(bio: Bio, entry: DmTableEntry): boolean {
     const count = entry.bioCount(bio.opf);
     if (count === 0) {
-      bio.endIoWith(BlkStatus.NOTSUPP);
+      bio.endIoWith(NOTSUPP);
       return true;
     }
     const ios = this.#clones.tryGetMany(entry, bio, count, null);
@@ -239,7 +243,7 @@ export class DmBioMapper implements DmMapper, DmIoOwner, BioRedirector {
       if (ios === null) return false;
     }
     if (ios === null) {
-      this.#flushed(bio, BlkStatus.OK);
+      this.#flushed(bio, OK);
       return true;
     }
     const dmIo = this.#startIo(ios, bio, 0);
@@ -294,9 +298,9 @@ export class DmBioMapper implements DmMapper, DmIoOwner, BioRedirector {
       case MapResult.SUBMITTED:
         return;
       case MapResult.KILL:
-        return this.finish(io, BlkStatus.IOERR);
+        return this.finish(io, IOERR);
       default:
-        return this.finish(io, BlkStatus.DM_REQUEUE);
+        return this.finish(io, DM_REQUEUE);
     }
   }
 
@@ -310,27 +314,27 @@ export class DmBioMapper implements DmMapper, DmIoOwner, BioRedirector {
     const orig = dmIo.orig!;
     accountEnd(dmIo, dmIo.sectors);
     let status = dmIo.status;
-    if (status === BlkStatus.DM_REQUEUE) {
+    if (status === DM_REQUEUE) {
       if (this.#noflush) return this.#rewinder.requeue(dmIo);
-      status = BlkStatus.IOERR;
+      status = IOERR;
     }
     this.#freeIo(dmIo);
-    if ((orig.opf & ReqFlag.PREFLUSH) !== 0) this.#flushed(orig, status);
+    if ((orig.opf & PREFLUSH) !== 0) this.#flushed(orig, status);
     else orig.endIoWith(status);
     this.#ioDone();
   }
 
   /** The flush in front of a bio has ended. @kernel drivers/md/dm.c: __dm_io_complete, which ignores that it failed */
   #flushed(bio: Bio, status: BlkStatus): void {
-    if (status !== BlkStatus.OK || bio.bytes === 0) return bio.endIoWith(status);
-    bio.opf &= ~ReqFlag.PREFLUSH;
+    if (status !== OK || bio.bytes === 0) return bio.endIoWith(status);
+    bio.opf &= ~PREFLUSH;
     this.#layer.submitBioNoacctNocheck(bio);
   }
 
   /** A part is as it was before it was mapped, and goes before all that waits. */
   #requeued(dmIo: DmIo, rewound: Bio): void {
     this.#freeIo(dmIo);
-    if (this.#table === null) rewound.endIoWith(BlkStatus.IOERR);
+    if (this.#table === null) rewound.endIoWith(IOERR);
     else this.#deferred.prepend(rewound);
     this.#ioDone();
   }

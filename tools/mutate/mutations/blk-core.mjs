@@ -124,12 +124,7 @@ export const blkCore = [
     kind: "double-end",
     what: "a driver may complete a request it does not own",
     file: `${src}/blk-mq.ts`,
-    edits: [
-      [
-        '    if (rq.state !== RequestState.IN_FLIGHT) throw new BlkBug("a request completes that no driver owns");\n',
-        "",
-      ],
-    ],
+    edits: [['    if (rq.state !== IN_FLIGHT) throw new BlkBug("a request completes that no driver owns");\n', ""]],
   },
   {
     id: "stale-completion-accepted",
@@ -372,14 +367,14 @@ export const blkCore = [
     kind: "status",
     what: "a later error replaces the first one",
     file: `${src}/bio.ts`,
-    edits: [["    if (this.status === BlkStatus.OK) this.status = status;\n", "    this.status = status;\n"]],
+    edits: [["    if (this.status === OK) this.status = status;\n", "    this.status = status;\n"]],
   },
   {
     id: "front-error-lost",
     kind: "status",
     what: "the error of a split-off front does not reach the bio",
     file: `${src}/bio.ts`,
-    edits: [["  if (parent.status === BlkStatus.OK) parent.status = child.status;\n", ""]],
+    edits: [["  if (parent.status === OK) parent.status = child.status;\n", ""]],
   },
   {
     id: "request-shares-context",
@@ -417,8 +412,8 @@ export const blkCore = [
     file: `${src}/block-layer.ts`,
     edits: [
       [
-        "bio.cryptCtx === null ? BlkStatus.OK : checkContext(bio)",
-        "bio.cryptCtx === null || bio.hasData ? BlkStatus.OK : checkContext(bio)",
+        "bio.cryptCtx === null ? OK : checkContext(bio)",
+        "bio.cryptCtx === null || bio.hasData ? OK : checkContext(bio)",
       ],
     ],
   },

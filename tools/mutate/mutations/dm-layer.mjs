@@ -57,7 +57,7 @@ export const dmLayer = [
     kind: "status",
     what: "a bio succeeds although one of its parts has failed",
     file: `${src}/dm-bio.ts`,
-    edits: [["    if (status !== BlkStatus.OK) dmIo.noteStatus(status);\n", ""]],
+    edits: [["    if (status !== OK) dmIo.noteStatus(status);\n", ""]],
   },
   {
     id: "dm-flush-one-target",
@@ -71,7 +71,7 @@ export const dmLayer = [
     kind: "early-flush",
     what: "data behind a flush that failed is written all the same",
     file: `${src}/dm-bio.ts`,
-    edits: [["    if (status !== BlkStatus.OK || bio.bytes === 0) return", "    if (bio.bytes === 0) return"]],
+    edits: [["    if (status !== OK || bio.bytes === 0) return", "    if (bio.bytes === 0) return"]],
   },
   {
     id: "dm-striped-row",
@@ -187,7 +187,7 @@ export const dmLayer = [
     kind: "lost-completion",
     what: "what a target gives back as its device goes waits for a device that is gone",
     file: `${src}/dm-bio.ts`,
-    edits: [["    if (this.#table === null) rewound.endIoWith(BlkStatus.IOERR);\n    else ", "    "]],
+    edits: [["    if (this.#table === null) rewound.endIoWith(IOERR);\n    else ", "    "]],
   },
   {
     id: "dm-events-uncounted",
