@@ -80,7 +80,6 @@ export class DiskStats {
   /** All counters, as of now. @kernel block/genhd.c: diskstats_show */
   snapshot(): DiskStatsSnapshot {
     const [ticks, reads, writes, discards] = [this.#ticks, this.#reads, this.#writes, this.#discards];
-    if (ticks.inFlight > 0) ticks.advance();
     return {
       readIos: reads.ios,
       readMerges: reads.merges,

@@ -15,27 +15,33 @@ export interface CountedIo {
  */
 export class IoTicks {
   readonly clock: IoClock;
-  /** Time with I/O in flight, as of the last `advance`. */
-  ms = 0;
   inFlight = 0;
-  #stampMs = 0;
-  #stampMoment = -1;
+  /** Without the stretch under way. */
+  #ms = 0;
+  /** When that one started. */
+  #busySinceMs = 0;
 
   constructor(clock: IoClock) {
     this.clock = clock;
   }
 
-  /** Whether clock and time are up to date, as they have to be before anything starts or is done. */
-  get isCurrent(): boolean {
-    return this.clock.moment === this.#stampMoment;
+  /** As of now. */
+  get ms(): number {
+    if (this.inFlight === 0) return this.#ms;
+    this.clock.refresh();
+    return this.#ms + this.clock.ms - this.#busySinceMs;
   }
 
-  /** Brings clock and time up to date. */
-  advance(): void {
-    this.clock.refresh();
-    if (this.inFlight > 0) this.ms += this.clock.ms - this.#stampMs;
-    this.#stampMs = this.clock.ms;
-    this.#stampMoment = this.clock.msMoment;
+  /** Something starts; the clock is up to date. */
+  start(): void {
+    if (this.inFlight === 0) this.#busySinceMs = this.clock.ms;
+    this.inFlight++;
+  }
+
+  /** It is done; the clock is up to date. */
+  done(): void {
+    this.inFlight--;
+    if (this.inFlight === 0) this.#ms += this.clock.ms - this.#busySinceMs;
   }
 }
 
@@ -63,9 +69,9 @@ export class IoCounts {
   /** Something starts, now. @context hot. @kernel block/blk-mq.c: blk_account_io_start */
   start(io: CountedIo): void {
     const ticks = this.#ticks;
-    if (!ticks.isCurrent) ticks.advance();
+    ticks.clock.refresh();
     io.startMs = ticks.clock.ms;
-    ticks.inFlight++;
+    ticks.start();
     this.inFlight++;
     if (this.#disk !== null) this.#disk.start(io);
   }
@@ -73,10 +79,10 @@ export class IoCounts {
   /** It is done. @context hot. @kernel block/blk-mq.c: blk_account_io_done */
   done(io: CountedIo): void {
     const ticks = this.#ticks;
-    if (!ticks.isCurrent) ticks.advance();
+    ticks.clock.refresh();
     this.ms += ticks.clock.ms - io.startMs;
     this.ios++;
-    ticks.inFlight--;
+    ticks.done();
     this.inFlight--;
     if (this.#disk !== null) this.#disk.done(io);
   }
