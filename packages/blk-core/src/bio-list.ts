@@ -17,6 +17,16 @@ export class BioList {
     if (this.#last === null) this.#last = bio;
   }
 
+  /** Takes over all bios of `other`, in order and in front of its own. */
+  prependAll(other: BioList): void {
+    if (other.#last === null) return;
+    other.#last.next = this.first;
+    this.first = other.first;
+    if (this.#last === null) this.#last = other.#last;
+    other.first = null;
+    other.#last = null;
+  }
+
   shift(): Bio | null {
     const bio = this.first;
     if (bio === null) return null;

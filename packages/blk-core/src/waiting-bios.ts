@@ -13,6 +13,8 @@ const RETRY_DELAY_MS = 3;
  */
 export class WaitingBios {
   readonly #bios = new BioList();
+  /** Those that have come while one was being taken: that one, or its parts, have to wait again. */
+  readonly #again = new BioList();
   readonly #executor: Executor;
   readonly #retryTimer: Timer;
   #resuming = false;
@@ -25,13 +27,15 @@ export class WaitingBios {
   }
 
   get isEmpty(): boolean {
-    return this.#bios.first === null;
+    return this.#bios.first === null && this.#again.first === null;
   }
 
-  /** One that was taken out and has to wait again keeps its place. */
+  /**
+   * One that was taken out and has to wait again keeps its place. Its parts, which hold split bios, stay in front of its
+   * rest, which may wait for one.
+   */
   add(bio: Bio): void {
-    if (this.#resuming) this.#bios.prepend(bio);
-    else this.#bios.append(bio);
+    (this.#resuming ? this.#again : this.#bios).append(bio);
   }
 
   /** Nothing of this queue is under way whose end would resume the bios: what they lack, other queues' bios hold. */
@@ -59,6 +63,7 @@ export class WaitingBios {
    */
   finish(bio: Bio): boolean {
     this.#resuming = false;
+    this.#bios.prependAll(this.#again);
     return this.#askedAgain || this.#bios.first !== bio;
   }
 }

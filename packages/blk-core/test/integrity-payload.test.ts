@@ -194,6 +194,22 @@ describe("bios that find no payload", () => {
     expectNoLeaks(manual);
   });
 
+  it("never take, as parts of a bio that was resumed, the split bios that its rest needs", () => {
+    const manual = makeRig({ limits, queueDepth: 1 }, { maxBios: 8 });
+    const pool = manual.layer.integrityPool;
+    const held = Array.from({ length: pool.capacity }, () => pool.tryGet()!);
+    const discard = makeBio(manual, 8, 0, { op: ReqOp.DISCARD });
+    discard.bio.bytes = 4096;
+    manual.layer.submitBio(discard.bio);
+    const ends = submit(manual, 0, 2048, { op: ReqOp.WRITE });
+    manual.driver.completeAll();
+    for (const payload of held) pool.put(payload);
+    manual.executor.advance(10);
+    manual.driver.completeAll();
+    expect(ends).toEqual([BlkStatus.OK]);
+    expectNoLeaks(manual);
+  });
+
   it("never wait for payloads of bios that wait behind them", () => {
     const manual = makeRig({ limits, queueDepth: 1 }, { maxBios: 8 });
     const { layer, driver, executor } = manual;
