@@ -59,8 +59,13 @@ export class FlushMachine {
     return true;
   }
 
-  /** The data of a request of the machine is written, or not. @kernel block/blk-flush.c: mq_flush_data_end_io */
+  /**
+   * The data of a request of the machine is written, or not: others may have its keyslot while it waits for a flush.
+   *
+   * @kernel block/blk-flush.c: mq_flush_data_end_io
+   */
   dataEnded(rq: BlkRequest, status: BlkStatus): void {
+    rq.putKeyslot();
     rq.hctx.putTag(rq);
     this.#dataInFlight--;
     this.#stepDone(rq, FlushStep.DATA, status);

@@ -191,7 +191,7 @@ describe("a device with a write cache", () => {
     expectNoLeaks(rig);
   });
 
-  it("works with a driver that completes at once, and keeps a keyslot until the end", () => {
+  it("works with a driver that completes at once, and puts the keyslot once", () => {
     const rig = makeRig({ limits: { writeCache: true } });
     const profile = new FakeProfile();
     rig.queue.registerCryptoProfile(profile);
@@ -210,6 +210,19 @@ describe("a device with a write cache", () => {
     rig.driver.completeNext();
     rig.driver.completeNext();
     expect(flush).toEqual([BlkStatus.OK]);
+    expectNoLeaks(rig);
+  });
+
+  it("needs no keyslot for the flush that follows an encrypted write", () => {
+    const rig = makeRig({ limits: { writeCache: true } });
+    const profile = new FakeProfile();
+    rig.queue.registerCryptoProfile(profile);
+    const ends = submit(rig, 8, 8, { op: FUA, key: fakeKey() });
+    expect(profile.held).toBe(1);
+    rig.driver.completeNext();
+    expect([rig.driver.log, profile.held, ends]).toEqual([["WRITE 8+8", "FLUSH 0+0"], 0, []]);
+    rig.driver.completeNext();
+    expect(ends).toEqual([BlkStatus.OK]);
     expectNoLeaks(rig);
   });
 });
