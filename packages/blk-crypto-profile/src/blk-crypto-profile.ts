@@ -132,9 +132,7 @@ export class BlkCryptoProfile implements CryptoProfile {
 
   /** The same once the low-level ops under way have ended. @throws BlkBug while I/O uses a slot or waits for one. */
   async [Symbol.asyncDispose](): Promise<void> {
-    const { hw } = this.#keyslots;
-    // Others may have begun by the time that those before have ended.
-    while (hw.isBusy) await hw.runLocked(() => {});
+    await this.#keyslots.hw.whenIdle();
     this[Symbol.dispose]();
   }
 }

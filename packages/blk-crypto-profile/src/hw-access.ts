@@ -22,6 +22,8 @@ export class HwAccess {
   readonly #dev: RuntimePm | null;
   readonly #client: HwClient;
   readonly #waiting: (() => void)[] = [];
+  /** Attempts to wake the device for control paths. */
+  readonly #waking = new Set<Promise<void>>();
   #locked = false;
   /** The device is being woken for the I/O path. */
   #resuming = false;
@@ -33,9 +35,18 @@ export class HwAccess {
     this.#client = client;
   }
 
-  /** Whether an op runs. */
+  /** Whether an op runs, or one of a control path waits for the device to wake. */
   get isBusy(): boolean {
-    return this.#locked;
+    return this.#locked || this.#waking.size > 0;
+  }
+
+  /** Resolves when all ops under way have ended. */
+  async whenIdle(): Promise<void> {
+    // Others may have begun by the time that those before have ended.
+    while (this.isBusy) {
+      await Promise.allSettled(this.#waking);
+      await this.runLocked(() => {});
+    }
   }
 
   /** Whether `leaveUnused` or a `tryEnter` is due. */
@@ -79,7 +90,14 @@ export class HwAccess {
    */
   async run<T>(op: () => T | Promise<T>): Promise<T> {
     const resuming = this.#dev?.runtimeResume();
-    if (resuming !== undefined) await resuming;
+    if (resuming !== undefined) {
+      this.#waking.add(resuming);
+      try {
+        await resuming;
+      } finally {
+        this.#waking.delete(resuming);
+      }
+    }
     try {
       return await this.runLocked(op);
     } finally {

@@ -240,4 +240,22 @@ describe("wrapped-key ops", () => {
     pm.failures.push("ETIMEDOUT");
     await expect(rig.profile.wrappedKeys.generateKey(new Uint8Array(128))).rejects.toThrow(BlkError);
   });
+
+  it("[PROF-3] [PROF-33] whose device is waking are waited for by whoever destroys the profile", async () => {
+    const hardware = start(2, {
+      generateKey: () => {
+        hardware.log.push("generate");
+        return 60;
+      },
+    });
+    rig.profile.capabilities.update(wrapped());
+    pm.asynchronous = true;
+    const generated = rig.profile.wrappedKeys.generateKey(new Uint8Array(128));
+    expect(() => rig.profile[Symbol.dispose]()).toThrow("a low-level op runs");
+    const destroyed = rig.profile[Symbol.asyncDispose]().then(() => hardware.log.push("destroyed"));
+    await rig.settle();
+    pm.settle();
+    await Promise.all([generated, destroyed]);
+    expect(hardware.log).toEqual(["resume", "generate", "put", "destroyed"]);
+  });
 });
