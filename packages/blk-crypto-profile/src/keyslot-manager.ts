@@ -43,8 +43,8 @@ export class KeyslotManager implements HwClient {
   readonly #tryReuseFor = (waiter: KeyslotWaiter): boolean => this.#tryReuse(waiter);
   /** Where the last key was found. */
   #lastUsed: ProfileKeyslot | null = null;
-  /** The hardware has lost its keys: what the slots say is not true yet. */
-  #reprogramming = false;
+  /** Reprogrammings under way or in line. The hardware has lost its keys: what the slots say is not true yet. */
+  #reprogrammings = 0;
 
   constructor(layer: BlockLayer, llOps: LlOps, slotCount: number, dev: RuntimePm | null) {
     this.#layer = layer;
@@ -107,13 +107,14 @@ export class KeyslotManager implements HwClient {
 
   /** @kernel block/blk-crypto-profile.c: blk_crypto_reprogram_all_keys */
   reprogramAll(): Promise<void> {
+    // From here on, not from when those before have ended: meanwhile nobody may get a slot whose key is gone.
+    this.#reprogrammings++;
+    this.#lastUsed = null;
     return this.hw.runLocked(async () => {
-      this.#reprogramming = true;
-      this.#lastUsed = null;
       try {
         for (const slot of this.#slots) if (slot.key !== null) await this.#reprogram(slot, slot.key);
       } finally {
-        this.#reprogramming = false;
+        this.#reprogrammings--;
       }
     });
   }
@@ -158,7 +159,7 @@ export class KeyslotManager implements HwClient {
 
   /** @kernel block/blk-crypto-profile.c: blk_crypto_find_and_grab_keyslot */
   #tryReuse(waiter: KeyslotWaiter): boolean {
-    const slot = this.#reprogramming ? null : this.#find(waiter.key!);
+    const slot = this.#reprogrammings > 0 ? null : this.#find(waiter.key!);
     if (slot === null) return false;
     slot.hits++;
     this.#take(slot, waiter);
@@ -168,7 +169,7 @@ export class KeyslotManager implements HwClient {
   #take(slot: ProfileKeyslot, waiter: KeyslotWaiter): void {
     slot.references++;
     waiter.slot = slot;
-    this.#lastUsed = slot;
+    this.#lastUsed = this.#reprogrammings > 0 ? null : slot;
   }
 
   #programNowOrWait(waiter: KeyslotWaiter): KeyslotResult {

@@ -191,6 +191,30 @@ describe("reprogramming while the device wakes", () => {
     rig.put(user);
   });
 
+  it("[PROF-24] keeps I/O from keys that the hardware has lost while it waits for the op before it", async () => {
+    const hardware = start(3);
+    rig.put(rig.get(a));
+    hardware.asynchronous = true;
+    const programming = rig.get(b);
+    const done = [rig.profile.reprogramAllKeys(), rig.profile.reprogramAllKeys()];
+    const users = [rig.get(a), rig.get(b)];
+    for (let op = 0; op < 5; op++) {
+      await rig.settle();
+      expect([op, ...users.map((each) => each.answers)]).toEqual([op, [], []]);
+      hardware.settle();
+    }
+    await Promise.all(done);
+    await rig.settle();
+    expect(hardware.log.filter((op) => op.startsWith("program"))).toEqual([
+      "program 0 0",
+      "program 1 1",
+      ...["program 0 0", "program 1 1"],
+      ...["program 0 0", "program 1 1"],
+    ]);
+    expect(users.map((each) => each.answers)).toEqual([[BlkStatus.OK], [BlkStatus.OK]]);
+    for (const each of [programming, ...users]) rig.put(each);
+  });
+
   // Android bugs 137270441 and 149368295: programming a slot woke the device while the device was waking, for ever.
   it.each([
     [false, false],

@@ -84,7 +84,7 @@ export const blkCryptoProfile = [
     kind: "keyslot",
     what: "I/O uses a slot before its key is back after a reset",
     file: `${src}/keyslot-manager.ts`,
-    edits: [["this.#reprogramming ? null : this.#find(waiter.key!)", "this.#find(waiter.key!)"]],
+    edits: [["this.#reprogrammings > 0 ? null : this.#find(waiter.key!)", "this.#find(waiter.key!)"]],
   },
   {
     id: "ops-overlap",
