@@ -4,6 +4,7 @@ import { accountCompletion, accountStart } from "./blk-account.js";
 import { type Keyslot, type KeyslotResult, KeyslotWaiter } from "./blk-crypto.js";
 import type { BlkMqQueue } from "./blk-mq.js";
 import type { BlkMqHwCtx } from "./blk-mq-hctx.js";
+import { countSegments } from "./blk-split.js";
 import { BlkBug } from "./errors.js";
 import type { CountedIo, IoCounts } from "./io-counts.js";
 import { opfMergeable } from "./opf.js";
@@ -42,6 +43,7 @@ export class BlkRequest implements CountedIo {
   /** First bio that has not ended; the others follow through `next`. */
   bio: Bio | null = null;
   bioTail: Bio | null = null;
+  /** Runs of memory still to do, as the device's limits cut them. */
   segmentCount = 0;
   /** The context of the data still to do, or null. A copy: bios keep theirs. */
   cryptCtx: BioCryptCtx | null = null;
@@ -196,10 +198,19 @@ export class BlkRequest implements CountedIo {
       left -= bio.bytes;
       this.#endBio(bio, status);
     }
-    if (left === 0) return true;
-    this.bio!.advance(left);
-    if (this.bio!.status === OK) this.bio!.status = status;
+    if (left > 0) {
+      this.bio!.advance(left);
+      if (this.bio!.status === OK) this.bio!.status = status;
+    }
+    this.#recountSegments();
     return true;
+  }
+
+  /** What has no memory stays one segment. */
+  #recountSegments(): void {
+    if (this.bio!.vecCount === 0) return;
+    this.segmentCount = 0;
+    for (let bio = this.bio; bio !== null; bio = bio.next) this.segmentCount += countSegments(bio, this.queue.limits);
   }
 
   /** The flush machine ends it when all steps are done. @kernel block/blk-mq.c: req_bio_endio */

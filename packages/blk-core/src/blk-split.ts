@@ -125,6 +125,19 @@ export function dataWithinLimits(bio: Bio, limits: QueueLimits, dataUnitBytes: n
   result.set(OK, bytes, segmentCount);
 }
 
+/** How many segments what is left of a bio with memory has. @kernel block/blk-merge.c: blk_recalc_rq_segments */
+export function countSegments(bio: Bio, limits: QueueLimits): number {
+  let segmentCount = 0;
+  let left = bio.bytes;
+  for (let index = bio.vecIndex, done = bio.vecDone; left > 0; index++, done = 0) {
+    const vec = bio.vecs[index]!;
+    const vecBytes = Math.min(vec.bytes - done, left);
+    for (let at = 0; at < vecBytes; segmentCount++) at += maxSegmentBytesAt(limits, vec.offset + done + at);
+    left -= vecBytes;
+  }
+  return segmentCount;
+}
+
 /** Up to the next boundary that no segment crosses. @kernel block/blk-merge.c: get_max_segment_size */
 function maxSegmentBytesAt(limits: QueueLimits, address: number): number {
   const { segmentBoundaryBytes } = limits;

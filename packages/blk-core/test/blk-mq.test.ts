@@ -418,6 +418,23 @@ describe("encrypted requests", () => {
     expectNoLeaks(rig);
   });
 
+  it("what is left has the segments that are left", () => {
+    const rig = makeRig({ limits: { maxSegmentBytes: 4096 } });
+    rig.layer.startPlug();
+    const ends = [submit(rig, 0, 24, { vecs: [8192, 4096] }), submit(rig, 24, 17, { vecs: [512, 8192] })];
+    rig.layer.finishPlug();
+    const rq = rig.driver.taken[0]!;
+    const counts = [rq.segmentCount];
+    for (const bytes of [512, 4096, 7680, 512]) {
+      rq.update(BlkStatus.OK, bytes);
+      counts.push(rq.segmentCount);
+    }
+    expect(counts).toEqual([6, 6, 5, 3, 2]);
+    rig.driver.completeNext();
+    expect(ends).toEqual([[BlkStatus.OK], [BlkStatus.OK]]);
+    expectNoLeaks(rig);
+  });
+
   it("a partial failure is what the bio ends with", () => {
     const rig = makeRig();
     const ends = submit(rig, 0, 8);
