@@ -90,12 +90,12 @@ export function issueClone(clone: BlkRequest): BlkStatus {
   return status;
 }
 
-/** The lower device may take less than the upper. */
+/** The lower device may take less than the upper, and its segments may be others. @kernel block/blk-mq.c: blk_insert_cloned_request */
 function checkAgainstLimits(clone: BlkRequest): BlkStatus {
-  const { limits } = clone.queue;
   const maxSectors = maxSectorsFor(clone);
   if (clone.sectors > maxSectors) return maxSectors === 0 ? BlkStatus.NOTSUPP : BlkStatus.IOERR;
-  return clone.segmentCount > limits.maxSegments ? BlkStatus.IOERR : BlkStatus.OK;
+  clone.recountSegments();
+  return clone.segmentCount > clone.queue.limits.maxSegments ? BlkStatus.IOERR : BlkStatus.OK;
 }
 
 function maxSectorsFor(clone: BlkRequest): number {

@@ -202,15 +202,17 @@ export class BlkRequest implements CountedIo {
       this.bio!.advance(left);
       if (this.bio!.status === OK) this.bio!.status = status;
     }
-    this.#recountSegments();
+    this.recountSegments();
     return true;
   }
 
-  /** What has no memory stays one segment. */
-  #recountSegments(): void {
-    if (this.bio!.vecCount === 0) return;
+  /** Counts the segments of what is left by the limits of its own queue. What has no memory stays one. */
+  recountSegments(): void {
+    if (this.bio === null || this.bio.vecCount === 0) return;
     this.segmentCount = 0;
-    for (let bio = this.bio; bio !== null; bio = bio.next) this.segmentCount += countSegments(bio, this.queue.limits);
+    for (let bio: Bio | null = this.bio; bio !== null; bio = bio.next) {
+      this.segmentCount += countSegments(bio, this.queue.limits);
+    }
   }
 
   /** The flush machine ends it when all steps are done. @kernel block/blk-mq.c: req_bio_endio */

@@ -231,6 +231,18 @@ describe("inserting a clone", () => {
     stack.expectNoLeaks();
   });
 
+  it("counts its segments as the lower device has them", () => {
+    const stack = new Stack({ limits: { maxSegmentBytes: 4096, maxSegments: 2 } });
+    const [fits, large] = [stack.clone(stack.source([0, 16])), stack.clone(stack.source([100, 24]))];
+    expect([fits, large].map((clone) => [stack.insert(clone), clone.segmentCount])).toEqual([
+      [BlkStatus.OK, 2],
+      [BlkStatus.IOERR, 3],
+    ]);
+    stack.lowerDriver.completeAll();
+    stack.drop(large);
+    stack.expectNoLeaks();
+  });
+
   it("on a quiesced queue waits there", () => {
     const stack = new Stack();
     const clone = stack.clone(stack.source([0, 8, crypt(0)]));
