@@ -40,7 +40,7 @@ export class WaitingBios {
 
   /** Nothing of this queue is under way whose end would resume the bios: what they lack, other queues' bios hold. */
   retryLater(): void {
-    if (!this.#retryTimer.pending) this.#executor.addTimer(this.#retryTimer, RETRY_DELAY_MS);
+    if (!this.isEmpty && !this.#retryTimer.pending) this.#executor.addTimer(this.#retryTimer, RETRY_DELAY_MS);
   }
 
   /** Forgets the timer; no bio may wait. */

@@ -203,6 +203,17 @@ describe("tags", () => {
     expectNoLeaks(rig);
   });
 
+  it("a bio that waited only until the plug was sent on leaves no timer", () => {
+    const rig = makeRig({ nrRequests: 1, limits: { writeCache: true } });
+    rig.driver.synchronous = BlkStatus.OK;
+    rig.layer.startPlug();
+    submit(rig, 0, 8);
+    expect(submit(rig, 0, 0, { op: ReqOp.WRITE | ReqFlag.PREFLUSH })).toEqual([BlkStatus.OK]);
+    rig.layer.finishPlug();
+    expect(rig.executor.isIdle).toBe(true);
+    expectNoLeaks(rig);
+  });
+
   it("a submitter out of tags sends its plug on first", () => {
     const rig = makeRig({ queueDepth: 1 });
     rig.layer.startPlug();
