@@ -62,7 +62,10 @@ export interface NullDiskOptions {
    * @default 64
    */
   queueDepth?: number;
-  /** Makes the disk one that encrypts inline: keyslots are got and put, and the data vanishes encrypted. */
+  /**
+   * Makes the disk one that encrypts inline: the data vanishes encrypted. Keyslots are got and put for requests, not for
+   * `mode: "bio"`.
+   */
   cryptoProfile?: CryptoProfile;
 }
 
