@@ -13,8 +13,10 @@ const RETRY_DELAY_MS = 3;
  */
 export class WaitingBios {
   readonly #bios = new BioList();
-  /** Those that have come while one was being taken: that one, or its parts, have to wait again. */
+  /** Those that have come while one was being taken: mostly that one, or its parts, which have to wait again. */
   readonly #again = new BioList();
+  /** Bios in both. */
+  #count = 0;
   readonly #executor: Executor;
   readonly #retryTimer: Timer;
   #resuming = false;
@@ -27,7 +29,7 @@ export class WaitingBios {
   }
 
   get isEmpty(): boolean {
-    return this.#bios.first === null && this.#again.first === null;
+    return this.#count === 0;
   }
 
   /**
@@ -35,6 +37,7 @@ export class WaitingBios {
    * rest, which may wait for one.
    */
   add(bio: Bio): void {
+    this.#count++;
     (this.#resuming ? this.#again : this.#bios).append(bio);
   }
 
@@ -53,7 +56,9 @@ export class WaitingBios {
     this.#askedAgain = this.#resuming;
     if (this.#resuming) return null;
     const bio = this.#bios.shift();
-    this.#resuming = bio !== null;
+    if (bio === null) return null;
+    this.#resuming = true;
+    this.#count--;
     return bio;
   }
 
