@@ -14,16 +14,19 @@ export interface DmTableLine {
 }
 
 /**
- * Takes a table apart: `start length type args...` a line, as dmsetup reads it. Empty lines and lines that start with
- * `#` are skipped; a backslash keeps a blank inside an argument.
+ * Takes a table apart: `start length type args...` a line, as dmsetup reads it. Empty lines are skipped, and comments, from
+ * a word that starts with `#` to the end of the line; a backslash keeps a blank inside an argument, or a `#` in front of it.
+ * (For dmsetup any `#` behind the type starts a comment.)
  *
  * @throws BlkError EINVAL naming the line.
  */
 export function parseTable(text: string): DmTableLine[] {
   const lines: DmTableLine[] = [];
   text.split("\n").forEach((line, index) => {
-    const words = splitArgs(line);
-    if (words.length > 0 && !words[0]!.startsWith("#")) lines.push(parseLine(words, index + 1));
+    const words = quotedWords(line);
+    const comment = words.findIndex((word) => word.startsWith("#"));
+    if (comment !== -1) words.length = comment;
+    if (words.length > 0) lines.push(parseLine(words.map(unquote), index + 1));
   });
   return lines;
 }
@@ -35,13 +38,20 @@ export function formatTableLine(begin: number, sectors: number, type: string, pa
 
 /** Words between blanks; a backslash takes what follows as it is. @kernel drivers/md/dm-table.c: dm_split_args */
 export function splitArgs(text: string): string[] {
-  const words = text.match(/(?:\\.|[^\s\\]|\\$)+/gs) ?? [];
-  return words.map((word) => word.replace(/\\(.)/gs, "$1"));
+  return quotedWords(text).map(unquote);
 }
 
-/** The text that `splitArgs` takes for this one word. */
+/** The text that `splitArgs` and `parseTable` take for this one word. */
 export function quoteArg(word: string): string {
-  return word.replace(/[\s\\]/g, "\\$&");
+  return word.replace(/^#|[\s\\]/g, "\\$&");
+}
+
+function quotedWords(text: string): string[] {
+  return text.match(/(?:\\.|[^\s\\]|\\$)+/gs) ?? [];
+}
+
+function unquote(word: string): string {
+  return word.replace(/\\(.)/gs, "$1");
 }
 
 function parseLine(words: readonly string[], lineNumber: number): DmTableLine {
