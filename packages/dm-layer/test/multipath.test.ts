@@ -235,6 +235,20 @@ describe("requests on several paths", () => {
     expect([device.table(), device.status(), device.eventNr]).toEqual(before);
   });
 
+  it("messages are refused while the device is suspended", async () => {
+    twoPaths();
+    const device = await create(TWO_PATHS);
+    await rig.run(device.suspend());
+    const before = [device.table(), device.status(), device.eventNr];
+    for (const message of ["fail_path a", "queue_if_no_path", "switch_group 1"]) {
+      expect(() => device.message(0, message), message).toThrow(/suspended \(EBUSY\)/);
+    }
+    expect([device.table(), device.status(), device.eventNr]).toEqual(before);
+    await rig.run(device.resume());
+    device.message(0, "fail_path a");
+    expect(device.status()[0]).toContain("a F 1 b A 0");
+  });
+
   it("a message about a device is for all groups it is in", async () => {
     twoPaths();
     const device = await create("0 64 multipath 0 0 2 1 round-robin 0 2 0 a b round-robin 0 1 0 a");
@@ -284,6 +298,21 @@ describe("requests on several paths", () => {
     device.message(0, "fail_path c");
     device.message(0, "switch_group 3");
     expect(device.status()[0]).toContain("3 3 E 0 1 0 a A 0 E 0 1 0 b A 0 E 0 1 0 c F 1");
+    expect(pathUsedBy(device)).toBe("a");
+  });
+
+  it("once no group has had a path, the first that has one again is used", async () => {
+    twoPaths();
+    const device = await create("0 64 multipath 0 0 2 1 round-robin 0 1 0 a round-robin 0 1 0 b");
+    device.message(0, "fail_path a");
+    expect(pathUsedBy(device)).toBe("b");
+    device.message(0, "fail_path b");
+    const failed = rig.submit(device.bdev, ReqOp.READ, 0, new Uint8Array(512));
+    rig.executor.runUntilIdle();
+    expect(failed.ends).toEqual([BlkStatus.IOERR]);
+    expect(device.status()[0]).toContain("2 1 E 0 1 0 a F 1 E 0 1 0 b F 1");
+    device.message(0, "reinstate_path b");
+    device.message(0, "reinstate_path a");
     expect(pathUsedBy(device)).toBe("a");
   });
 
@@ -407,8 +436,8 @@ describe("requests on several paths", () => {
     await expect(rig.run(device.resume({ noflush: true }))).rejects.toMatchObject({ code: "EBUSY" });
     expect(device.info()).toMatchObject({ state: "SUSPENDED", inactiveTable: true });
     await device.clear();
-    device.message(0, "reinstate_path a");
     await rig.run(device.resume());
+    device.message(0, "reinstate_path a");
     rig.executor.runUntilIdle();
     expect(waiting.ends).toEqual([BlkStatus.OK]);
     await device.load("0 1024 multipath 0 0 1 1 round-robin 0 1 0 small");

@@ -1,4 +1,4 @@
-import { type BlkMqQueue, type BlkRequest, BlkStatus } from "@inlinecrypt/blk-core";
+import { BlkError, type BlkMqQueue, type BlkRequest, BlkStatus } from "@inlinecrypt/blk-core";
 import { DmArgs } from "../dm-args.js";
 import { quoteArg } from "../dm-table-line.js";
 import {
@@ -63,6 +63,7 @@ class MultipathTarget implements DmTarget {
   /** What to go back to at `resume`. */
   #savedQueueIfNoPath: boolean;
   #noflushSuspending = false;
+  #suspended = false;
   #validPaths = 0;
 
   readonly #messages: ReadonlyMap<string, MessageParser> = new Map<string, MessageParser>([
@@ -74,6 +75,7 @@ class MultipathTarget implements DmTarget {
     ["enable_group", (args) => this.#forGroupNumbered(args, (group) => this.#bypass(group, false))],
     ["switch_group", (args) => this.#forGroupNumbered(args, (group) => this.#switchTo(group))],
   ]);
+
   constructor(args: MultipathArgs, spec: DmTargetSpec) {
     this.#args = args;
     this.#spec = spec;
@@ -133,7 +135,12 @@ class MultipathTarget implements DmTarget {
     this.resume();
   }
 
+  postsuspend(): void {
+    this.#suspended = true;
+  }
+
   resume(): void {
+    this.#suspended = false;
     this.#noflushSuspending = false;
     this.#setQueueIfNoPath(this.#savedQueueIfNoPath);
   }
@@ -161,8 +168,14 @@ class MultipathTarget implements DmTarget {
     return [2, 0, 0, 0, ...this.#groupNumbers(), ...groups].join(" ");
   }
 
-  /** All of it is understood before anything happens. @kernel drivers/md/dm-mpath.c: multipath_message */
+  /**
+   * All of it is understood before anything happens.
+   *
+   * @throws BlkError EBUSY while the device is suspended.
+   * @kernel drivers/md/dm-mpath.c: multipath_message
+   */
   message(words: readonly string[]): string {
+    if (this.#suspended) throw new BlkError("EBUSY", "dm-multipath", "the device is suspended");
     const args = new DmArgs(multipathTarget.name, words);
     const act = this.#parseMessage(args);
     args.end();
@@ -178,7 +191,10 @@ class MultipathTarget implements DmTarget {
 
   /** @kernel drivers/md/dm-mpath.c: choose_pgpath */
   #choosePath(bytes: number): Path | null {
-    if (this.#validPaths === 0) return null;
+    if (this.#validPaths === 0) {
+      this.#group = null;
+      return null;
+    }
     if (this.#nextGroup !== null) {
       const group = this.#nextGroup;
       this.#nextGroup = null;

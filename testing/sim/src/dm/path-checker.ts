@@ -23,11 +23,16 @@ export class PathChecker {
     return this.#pathNames.filter((name) => words[words.indexOf(name) + 1] === "A").length;
   }
 
-  fail(name: string): void {
+  /** False when the device is suspended, and takes no messages. */
+  fail(name: string): boolean {
+    if (this.#device.suspended) return false;
     this.#device.message(0, `fail_path ${name}`);
+    return true;
   }
 
+  /** Later, when the device is suspended. */
   reinstateAll(): void {
+    if (this.#device.suspended) return this.#executor.addTimer(this.#timer, CHECK_MS);
     for (const name of this.#pathNames) this.#device.message(0, `reinstate_path ${name}`);
   }
 

@@ -184,8 +184,7 @@ export class StackDevice implements WorldDisk {
   #failPath(random: SeededRandom, leave: number): null {
     const { paths, counts } = this.#options;
     if (paths === null || paths.checker.alive <= leave) return null;
-    counts.pathFailures++;
-    paths.checker.fail(random.pick(paths.names));
+    if (paths.checker.fail(random.pick(paths.names))) counts.pathFailures++;
     return null;
   }
 
