@@ -1,4 +1,4 @@
-import { BlkError, type BlockDevice, type BlockLayer } from "@inlinecrypt/blk-core";
+import { BlkError, type BlockDevice, type BlockLayer, type CryptoKeyRef } from "@inlinecrypt/blk-core";
 import type { SkcipherEngine } from "@inlinecrypt/skcipher";
 import type { OpenDevice } from "./dm-table.js";
 import type { DmTargetType } from "./dm-target.js";
@@ -136,11 +136,24 @@ export class DeviceMapper implements AsyncDisposable {
         keyringKey: (type, description) => this.#keyringKey(type, description),
         random32: this.#options.random32 ?? randomWord,
       },
-      othersUseKey: (bdev, key) => this.devices().some((other) => other !== device && other.usesKey(bdev, key)),
+      othersUseKey: (bdev, key) => this.#othersUseKey(device, bdev, key),
       onRemoved: () => this.#devices.delete(name),
     });
     this.#devices.set(name, device);
     return device;
+  }
+
+  /** Of those that `bdev` maps to itself nobody knows whether they would use the key without it: they do not count. */
+  #othersUseKey(device: MappedDevice, bdev: BlockDevice, key: CryptoKeyRef): boolean {
+    const bdevs = this.#mappedTo(bdev);
+    const others = this.devices().filter((other) => other !== device && !bdevs.some((each) => other.isDiskOf(each)));
+    return others.some((other) => bdevs.some((each) => other.usesKey(each, key)));
+  }
+
+  /** A device, and all that it maps to, at any depth. */
+  #mappedTo(bdev: BlockDevice): BlockDevice[] {
+    const mapped = this.devices().find((each) => each.isDiskOf(bdev));
+    return [bdev, ...(mapped?.deps() ?? []).flatMap((below) => this.#mappedTo(below))];
   }
 
   #targetType(name: string): DmTargetType {

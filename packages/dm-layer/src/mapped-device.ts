@@ -47,7 +47,7 @@ export interface MappedDeviceOptions {
   readonly uuid: string;
   /** All a table needs but what the device itself knows. */
   readonly tableOwner: Omit<DmTableOwner, "event" | "runQueue">;
-  /** Whether another mapped device has used a key on a device. */
+  /** Whether another mapped device has used a key on a device, or on one that it maps to. */
   readonly othersUseKey: KeyUse;
   /** Called once, when it has been removed. */
   readonly onRemoved: () => void;
@@ -98,6 +98,11 @@ export class MappedDevice implements AsyncDisposable {
   /** The whole disk. @throws BlkError ENXIO before the first table is loaded. */
   get bdev(): BlockDevice {
     return this.disk.part0;
+  }
+
+  /** Whether a block device is this mapped device, or a part of it. */
+  isDiskOf(bdev: BlockDevice): boolean {
+    return this.#disk === bdev.disk;
   }
 
   /** How many tables of mapped devices use this one. */

@@ -227,6 +227,34 @@ describe("eviction", () => {
     expect([slots[0], log]).toEqual([null, ["program 0", "evict 0"]]);
   });
 
+  it("[DM-22] a key that another mapped device uses further down stays there until that one goes", async () => {
+    const { slots, log } = cryptoDisk(rig, "ufs");
+    await rig.create("0 64 linear ufs 0", "low");
+    const top = await rig.create("0 64 linear low 0", "top");
+    const other = await rig.create("0 64 linear ufs 64", "other");
+    const key = newKey();
+    const use = (bdev: BlockDevice) => cryptBio(rig, bdev, ReqOp.WRITE, 0, pattern(512), key, 0n).submit();
+    use(top.bdev);
+    rig.executor.runUntilIdle();
+    const underWay = use(other.bdev);
+    await rig.run(top.remove());
+    rig.executor.runUntilIdle();
+    expect([underWay.ends, slots[0], log]).toEqual([[BlkStatus.OK], key, ["program 0"]]);
+    await rig.run(blkCryptoEvictKey(other.bdev, key));
+    expect([slots[0], log]).toEqual([null, ["program 0", "evict 0"]]);
+  });
+
+  it("[DM-22] a key leaves what is below a mapped device that stays, when the one on top goes", async () => {
+    const { slots } = cryptoDisk(rig, "ufs");
+    await rig.create("0 64 linear ufs 0", "low");
+    const top = await rig.create("0 64 linear low 0", "top");
+    const key = newKey();
+    use("top", key);
+    expect(slots[0]).toBe(key);
+    await rig.run(top.remove());
+    expect(slots[0]).toBeNull();
+  });
+
   it("[DM-22] a key that two mapped devices have used is gone when both go at once", async () => {
     const { slots } = cryptoDisk(rig, "ufs");
     const devices = [await rig.create("0 64 linear ufs 0", "one"), await rig.create("0 64 linear ufs 64", "other")];
