@@ -73,6 +73,8 @@ export class FmpPrdt implements DataTable {
       for (let done = 0; done < data.length; ) {
         if (this.#index >= this.#entries || !this.#load(this.#index)) return false;
         const left = prdtBytes(this.#entry, 0) - this.#used;
+        // Software has changed the entry meanwhile.
+        if (left <= 0) return false;
         const bytes = Math.min(left, data.length - done);
         if (!move(prdtAddress(this.#entry, 0) + this.#used, data.subarray(done, done + bytes))) return false;
         done += bytes;

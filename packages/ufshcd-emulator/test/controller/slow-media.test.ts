@@ -1,4 +1,5 @@
 import { referenceEncrypt } from "@inlinecrypt/reference-crypto";
+import { createNodeEngine } from "@inlinecrypt/skcipher/node";
 import { describe, expect, it } from "vitest";
 import * as hw from "../../src/ufshci/index.js";
 import { HeldMedium } from "../support/held-medium.js";
@@ -91,6 +92,23 @@ describe("a medium that takes its time", () => {
       expect(host.answer(0).ocs).toBe(hw.Ocs.INVALID_PRDT_ATTR);
     });
   }
+
+  it("a PRDT with keys, one of whose entries shrinks below what was used of it, ends a write with OCS 2", () => {
+    const medium = new HeldMedium(4 << 20);
+    const host = new TestHost({ medium, crypto: null, keysInPrdt: { engine: createNodeEngine() } }).up();
+    const sizes = [0x3_0000, 0x3_0000, 0x4_0000, 0x4_0000, 0x4_0000];
+    host.prepareScsi({ cdb: cdb.write10(0, 0xc0), dataOut: new Uint8Array(0xc_0000), segments: sizes.map(() => 4) });
+    const prdt = host.memory.at(host.commandAddress(0) + 0x400, sizes.length * hw.FMP_PRDT_ENTRY_BYTES);
+    prdt.fill(0);
+    sizes.forEach((bytes, index) => {
+      hw.buildPrdtEntry(prdt, index * hw.FMP_PRDT_ENTRY_BYTES, host.dataAddress(index), bytes);
+    });
+    host.ring(0);
+    hw.buildPrdtEntry(prdt, 2 * hw.FMP_PRDT_ENTRY_BYTES, host.dataAddress(2), 0x1_0000);
+    medium.release();
+    expect(medium.waiting).toEqual([]);
+    expect(host.answer(0).ocs).toBe(hw.Ocs.INVALID_PRDT_ATTR);
+  });
 
   it("that calls back twice does no harm", () => {
     const { host, medium } = slowHost();
