@@ -76,7 +76,7 @@ export class TaskList {
   #run(index: number): void {
     if (!this.#isRung(index) || this.#answers[index] !== null || this.#core.isHalted) return;
     const descriptor = new Uint8Array(UTMRD_BYTES);
-    if (!this.#core.dma.read(this.#addressOf(index), descriptor)) return this.#core.fatal(Is.SBFES);
+    if (!this.#core.dma.read(this.#addressOf(index), descriptor)) return this.#transfers.fatal(Is.SBFES);
     const utmrd = parsed(descriptor);
     const valid = utmrd.request.transaction === UpiuTransaction.TASK_REQ;
     const response = valid ? this.#execute(utmrd) : TaskResponse.FUNC_NOT_SUPPORTED;
@@ -88,7 +88,7 @@ export class TaskList {
 
   #send(index: number, answer: Uint8Array): void {
     this.#answers[index] = null;
-    if (!this.#core.dma.write(this.#addressOf(index), answer)) return this.#core.fatal(Is.SBFES);
+    if (!this.#core.dma.write(this.#addressOf(index), answer)) return this.#transfers.fatal(Is.SBFES);
     this.#core.registers.clearBits(Reg.UTMRLDBR, 1 << index);
     const { interrupt, ocs } = parsed(answer);
     if (interrupt || ocs !== Ocs.SUCCESS) this.#core.interrupts.raise(Is.UTMRCS);

@@ -35,7 +35,7 @@ export class TransferList {
     this.#core = core;
     this.#aggregation = aggregation;
     this.#running = new Array<Transfer | null>(listEntries).fill(null);
-    this.#dispatch = new TransferDispatch(core, device, crypto, (is) => this.#fatal(is));
+    this.#dispatch = new TransferDispatch(core, device, crypto, (is) => this.fatal(is));
     this.#make = () => new Transfer(core, device, crypto, (transfer, ocs) => this.#commandEnded(transfer, ocs));
   }
 
@@ -102,6 +102,12 @@ export class TransferList {
     this.abortAll();
   }
 
+  /** Something broke for good; `is` is the bit of IS that says what. */
+  fatal(is: number): void {
+    this.reset();
+    this.#core.fatal(is);
+  }
+
   /** Looks for pending requests after this register access. */
   schedule(): void {
     if (this.#isScheduled || this.#pending === 0) return;
@@ -129,18 +135,13 @@ export class TransferList {
 
   #fetch(index: number): void {
     const address = this.#core.listBase(Reg.UTRLBA) + index * UTRD_BYTES;
-    if (!this.#core.dma.read(address, this.#utrd)) return this.#fatal(Is.SBFES);
+    if (!this.#core.dma.read(address, this.#utrd)) return this.fatal(Is.SBFES);
     const transfer = this.#free.pop() ?? this.#make();
     parseUtrd(this.#utrd, 0, transfer.utrd);
     transfer.start(index);
     this.#running[index] = transfer;
     const ocs = this.#dispatch.start(transfer);
     if (ocs !== null) this.#complete(transfer, ocs);
-  }
-
-  #fatal(is: number): void {
-    this.reset();
-    this.#core.fatal(is);
   }
 
   /** A command has ended in the device, or has ended for nobody. */
@@ -163,7 +164,7 @@ export class TransferList {
     this.#ocs[0] = ocs;
     this.#running[index] = null;
     this.#free.push(transfer);
-    if (!dma.write(this.#core.listBase(Reg.UTRLBA) + utrdOcsOffset(index), this.#ocs)) return this.#fatal(Is.SBFES);
+    if (!dma.write(this.#core.listBase(Reg.UTRLBA) + utrdOcsOffset(index), this.#ocs)) return this.fatal(Is.SBFES);
     registers.clearBits(Reg.UTRLDBR, 1 << index);
     registers.setBits(Reg.UTRLCNR, 1 << index);
     if (transfer.fault?.kind === "lostInterrupt") return;

@@ -67,17 +67,34 @@ describe("a medium that takes its time", () => {
     });
   }
 
-  it("what was under way when the controller broke does not complete", () => {
-    const { host, medium } = slowHost();
-    medium.memory.data.fill(9);
-    host.scsi({ cdb: cdb.read10(0, 1), dataInBytes: 4096 });
-    host.controller.faults.add({ kind: "controllerFatal" });
-    host.scsi({ index: 1, cdb: [0] });
-    host.takeInterrupts();
-    medium.release();
-    expect([host.isPending(0), host.answer(0).ocs, host.takeInterrupts()]).toEqual([true, 0xf, 0]);
-    expect(host.answer(0, 4096).data).toEqual(new Uint8Array(4096));
-  });
+  for (const [name, breakDown] of [
+    [
+      "a command",
+      (host: TestHost) => {
+        host.controller.faults.add({ kind: "controllerFatal" });
+        host.scsi({ index: 1, cdb: [0] });
+      },
+    ],
+    [
+      "a task-management list outside memory",
+      (host: TestHost) => {
+        host.write(hw.Reg.UTMRLBA, 0);
+        host.write(hw.Reg.UTMRLDBR, 1);
+        host.clock.settle();
+      },
+    ],
+  ] as const) {
+    it(`what was under way when the controller broke, by ${name}, does not complete`, () => {
+      const { host, medium } = slowHost();
+      medium.memory.data.fill(9);
+      host.scsi({ cdb: cdb.read10(0, 1), dataInBytes: 4096 });
+      breakDown(host);
+      host.takeInterrupts();
+      medium.release();
+      expect([host.isPending(0), host.answer(0).ocs, host.takeInterrupts()]).toEqual([true, 0xf, 0]);
+      expect(host.answer(0, 4096).data).toEqual(new Uint8Array(4096));
+    });
+  }
 
   for (const [name, command, bytes] of [
     ["read", { cdb: cdb.read10(0, 64), dataInBytes: 0x4_0000 }, 1024],
