@@ -125,7 +125,11 @@ class MultipathTarget implements DmTarget {
     for (const { paths } of this.#args.groups) for (const { dev } of paths) visit(dev.bdev, 0, this.#spec.sectors);
   }
 
-  /** Without noflush, what finds no path fails now. @kernel drivers/md/dm-mpath.c: multipath_presuspend */
+  /**
+   * Without noflush, what is under way and finds no path any more fails. What has been given back waits in the queue.
+   *
+   * @kernel drivers/md/dm-mpath.c: multipath_presuspend
+   */
   presuspend(noflush: boolean): void {
     this.#noflushSuspending = noflush;
     if (!noflush) this.#setQueueIfNoPath(false);
