@@ -184,6 +184,9 @@ export class ReservedSlot {
   async #send(timeoutMs: number, what: string): Promise<void> {
     // It would be waited for in vain, and whoever restarts the controller would wait behind it.
     if (!this.#transfers.isRunning) throw ioError(what, "was not sent: the controller is being reset");
+    // One that did not end, and was not given back either: until the next reset.
+    if (this.#transfers.isOutstanding(this.lrb.slot))
+      throw ioError(what, "was not sent: the controller keeps the slot");
     this.#cutShort = false;
     this.#done.reset();
     this.#transfers.send(this.lrb, true);

@@ -147,6 +147,38 @@ describe("fatal errors", () => {
   });
 });
 
+describe("a controller that neither ends a command nor gives its slot back", () => {
+  const [UTRLDBR, UTRLCLR] = [0x58, 0x5c];
+
+  /** Nothing but a reset clears a doorbell. */
+  function keepSlots({ mmio }: UfsRig): void {
+    let rung = 0;
+    mmio.onWrite = (offset, value) => {
+      if (offset === HCE) rung = 0;
+      if (offset === UTRLDBR) rung |= value;
+      return offset !== UTRLDBR && offset !== UTRLCLR;
+    };
+    mmio.onRead = (offset) => (offset === UTRLDBR ? rung >>> 0 : undefined);
+  }
+
+  it("cannot be probed", async () => {
+    const rig = new UfsRig();
+    keepSlots(rig);
+    await expect(rig.probe()).rejects.toMatchObject({ code: "EIO", op: "ufshcd_exec_dev_cmd" });
+    expect([rig.controller.read32(HCE), rig.executor.isIdle]).toEqual([0, true]);
+  });
+
+  it("does not come back from a reset: all I/O fails, and the host closes", async () => {
+    const rig = await UfsRig.start();
+    rig.controller.faults.add({ kind: "controllerFatal", opcode: 0x2a });
+    const statuses = writeMany(rig, encryptedVolumes(rig));
+    keepSlots(rig);
+    expect(new Set(await rig.drive(statuses))).toEqual(new Set([BlkStatus.IOERR]));
+    expect(rig.hba.state).toBe("failed");
+    await rig.end();
+  });
+});
+
 describe("a fatal error at the end", () => {
   const [START_STOP_UNIT, INQUIRY] = [0x1b, 0x12];
 
