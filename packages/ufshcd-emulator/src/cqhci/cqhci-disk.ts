@@ -24,6 +24,7 @@ import {
   CqIs,
   CqReg,
   newCqTask,
+  parseCqTaskError,
 } from "./cqhci-layout.js";
 
 /** Task descriptors have 32 bits for the DUN. */
@@ -174,7 +175,7 @@ export class CqhciDisk implements AsyncDisposable {
   /** @kernel drivers/mmc/host/cqhci-core.c: cqhci_irq */
   #interrupt(): void {
     const pending = this.#mmio.read32(CqReg.IS);
-    const failed = (this.#mmio.read32(CqReg.TERRI) >>> 16) & 0x1f;
+    const failed = parseCqTaskError(this.#mmio.read32(CqReg.TERRI));
     this.#mmio.write32(CqReg.IS, pending);
     const done = this.#mmio.read32(CqReg.TCN);
     this.#mmio.write32(CqReg.TCN, done);
@@ -182,8 +183,10 @@ export class CqhciDisk implements AsyncDisposable {
     if ((pending & ~CqIs.TCC) !== 0) this.#end(failed, BlkStatus.IOERR);
   }
 
+  /** What no request waits for is over. @kernel drivers/mmc/host/cqhci-core.c: cqhci_finish_mrq */
   #end(tag: number, status: BlkStatus): void {
-    const rq = this.#requests[tag]!;
+    const rq = this.#requests[tag] ?? null;
+    if (rq === null) return;
     this.#requests[tag] = null;
     const first = tag * MAX_SEGMENTS;
     for (let window = first; window < first + this.#mapped[tag]!; window++) this.#memory.unmap(window);

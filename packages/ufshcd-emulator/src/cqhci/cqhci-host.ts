@@ -5,6 +5,7 @@ import { UfsEvents } from "../controller/events.js";
 import { FaultPlan } from "../controller/fault-plan.js";
 import { type Dma, type IrqLine, type Mmio, Ocs, UfsCryptoAlg, UfsCryptoKeySize } from "../ufshci/index.js";
 import {
+  buildCqTaskError,
   CQ_CAP_CS,
   CQ_SLOT_BYTES,
   CQ_SLOTS,
@@ -126,8 +127,7 @@ export class CqhciHost implements Mmio {
     const at = this.#get(CqReg.TDLBAU) * 0x1_0000_0000 + this.#get(CqReg.TDLBA) + slot * CQ_SLOT_BYTES;
     const failure = this.#options.dma.read(at, this.#slot) ? this.#execute() : CqIs.RED;
     this.#set(CqReg.TDBR, this.#get(CqReg.TDBR) & ~(1 << slot));
-    // Of a failed task, its number, and that there is one.
-    if (failure !== 0) this.#set(CqReg.TERRI, 0x8000_0000 | (slot << 16));
+    if (failure !== 0) this.#set(CqReg.TERRI, buildCqTaskError(slot));
     else this.#set(CqReg.TCN, this.#get(CqReg.TCN) | (1 << slot));
     this.#set(CqReg.IS, this.#get(CqReg.IS) | (failure || CqIs.TCC));
     this.#drive();

@@ -54,6 +54,9 @@ const READ = 1 << 12;
 /** Bit 47 of word 1, in its high half. */
 const CRYPTO_ENABLE = 1 << 15;
 
+/** Of TERRI, which has other bits for commands that failed. */
+const [DATA_ERROR_TASK_LSB, DATA_ERROR_VALID] = [24, 0x8000_0000];
+
 /** A task: a read or write of whole 512-byte sectors. */
 export interface CqTask {
   read: boolean;
@@ -113,4 +116,14 @@ export function parseCqTransfer(from: Uint8Array, at: number): { address: number
     bytes: readU16Le(from, at + 2) || CQ_TRANSFER_MAX_BYTES,
     last: (from[at]! & END) !== 0,
   };
+}
+
+/** TERRI of a data transfer that failed. @kernel drivers/mmc/host/cqhci.h: CQHCI_TERRI_D_TASK, CQHCI_TERRI_D_VALID */
+export function buildCqTaskError(slot: number): number {
+  return (DATA_ERROR_VALID | (slot << DATA_ERROR_TASK_LSB)) >>> 0;
+}
+
+/** The slot of the data transfer that TERRI says has failed; -1: of none. */
+export function parseCqTaskError(terri: number): number {
+  return (terri & DATA_ERROR_VALID) === 0 ? -1 : (terri >>> DATA_ERROR_TASK_LSB) & 0x1f;
 }

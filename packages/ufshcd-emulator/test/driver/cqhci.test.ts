@@ -40,7 +40,7 @@ async function makeRig() {
   host.events.observe((event) => events.push(event));
   const disk = await drive(executor, CqhciDisk.probe(layer, { mmio, memory, irq, bytes: BYTES }));
   const key = (fill: number) => makeKey(fill, { dunBytes: 4 });
-  return { executor, layer, memory, medium, host, disk, writes, tasks, events, key };
+  return { executor, layer, memory, medium, mmio, irq, host, disk, writes, tasks, events, key };
 }
 
 it("a host refuses options that are out of range", () => {
@@ -136,5 +136,35 @@ it("[UFS-27] a task that ends within a data unit of its slot is an error, and no
   const acknowledged = writes.filter(([offset]) => offset === CqReg.IS).map(([, value]) => value);
   expect(acknowledged.some((value) => (value & CqIs.ICCE) !== 0)).toBe(true);
   expectSameBytes(medium.subarray(0, 8192), before.subarray(0, 8192));
+  await drive(executor, disk.close());
+});
+
+it("[UFS-27] TERRI has the number of a failed task in bits 28:24, and in bit 31 that there is one", async () => {
+  const { executor, disk, host, key } = await makeRig();
+  const volume = new Volume(disk.bdev, { key: key(1) });
+  await drive(executor, volume.write(0, pattern(4096)));
+  for (const slot of [0, 1]) host.write32(0x400 + slot * 0x80 + 16 * 4, 0);
+  const [plain, failing] = [undefined, volume].map((each, index) =>
+    submit(disk.bdev, ReqOp.WRITE, index * 8192, pattern(4096), each),
+  );
+  expect(await drive(executor, Promise.all([plain, failing]))).toEqual([BlkStatus.OK, BlkStatus.IOERR]);
+  expect(host.read32(CqReg.TERRI)).toBe(0x8100_0000);
+  await drive(executor, disk.close());
+});
+
+it("a task that ends and was not sent, or a failure of none, is nobody's", async () => {
+  const { executor, disk, irq, mmio } = await makeRig();
+  const { read32 } = mmio;
+  const stray = new Map<number, number>([
+    [CqReg.IS, CqIs.TCC | CqIs.RED],
+    [CqReg.TCN, 0xffff_ffff],
+  ]);
+  mmio.read32 = (offset) => stray.get(offset) ?? read32(offset);
+  irq.raise();
+  executor.step();
+  irq.lower();
+  mmio.read32 = read32;
+  executor.runUntilIdle();
+  expect(await drive(executor, submit(disk.bdev, ReqOp.WRITE, 0, pattern(4096)))).toBe(BlkStatus.OK);
   await drive(executor, disk.close());
 });
