@@ -27,8 +27,10 @@ class DmRqTargetIo implements DmRqIo {
   status: BlkStatus = BlkStatus.OK;
   data: unknown = null;
   readonly rq: BlkRequest;
-  /** Bios of the clone that have ended well. */
+  /** Bios of the clone that have ended well, up to the first that has not. */
   goodBios = 0;
+  /** How that one has ended: what comes after it counts no more, whatever the driver says in the end. */
+  bioError: BlkStatus = BlkStatus.OK;
   readonly onCloneEnd: (clone: BlkRequest, status: BlkStatus) => void;
   readonly onInserted: (clone: BlkRequest, status: BlkStatus) => void;
 
@@ -112,6 +114,7 @@ export class DmRqMapper implements DmMapper {
     if (rq.cryptCtx !== null) this.#keys.note(rq.cryptCtx.key!);
     const io = rq.driverData as DmRqTargetIo;
     io.goodBios = 0;
+    io.bioError = BlkStatus.OK;
     io.status = BlkStatus.OK;
     this.#inFlight.start();
     switch (target.cloneAndMapRq!(rq, io)) {
@@ -161,10 +164,11 @@ export class DmRqMapper implements DmMapper {
 
   /** Or could not be issued: that is an end like any other. @context interrupt. @kernel drivers/md/dm-rq.c: dm_done */
   cloneEnded(io: DmRqTargetIo, status: BlkStatus): void {
-    io.status = status;
+    const ended = status === BlkStatus.OK ? io.bioError : status;
+    io.status = ended;
     const result = this.#target!.rqEndIo?.(io.clone!, io) ?? EndIoResult.DONE;
     this.#releaseClone(io);
-    if (status !== BlkStatus.OK) endGoodBios(io);
+    if (ended !== BlkStatus.OK) endGoodBios(io);
     switch (result) {
       case EndIoResult.REQUEUE:
         return this.#requeue(io, 0);
@@ -211,8 +215,13 @@ function setUpBio(bio: Bio, _source: Bio, io: DmRqTargetIo): boolean {
   return true;
 }
 
+/** @kernel drivers/md/dm-rq.c: end_clone_bio */
 function onCloneBioEnd(bio: Bio): void {
-  if (bio.status === BlkStatus.OK) (bio.privateData as DmRqTargetIo).goodBios++;
+  const io = bio.privateData as DmRqTargetIo;
+  if (io.bioError === BlkStatus.OK) {
+    if (bio.status === BlkStatus.OK) io.goodBios++;
+    else io.bioError = bio.status;
+  }
   bio.put();
 }
 

@@ -399,32 +399,6 @@ describe("requests on several paths", () => {
     expect(b.disk.seen.writes).toBe(2);
   });
 
-  it("bios of a request that a path has done before it failed are not done again, and no others are left out", async () => {
-    const [, b] = twoPaths();
-    const failing: BlkRequest[] = [];
-    for (const name of ["partly", "not"]) {
-      const queueRq = (rq: BlkRequest): BlkStatus => {
-        failing.push(rq);
-        return BlkStatus.OK;
-      };
-      const queue = new BlkMqQueue(rig.layer, { ops: { queueRq } });
-      rig.devices.set(name, new GenDisk({ name, queue, sectorCount: 4096 }).part0);
-    }
-    const { bdev } = await create("0 1024 multipath 0 0 1 1 round-robin 0 3 0 partly not b");
-    rig.layer.startPlug();
-    const bios = [0, 8, 16].map((sector) => rig.submit(bdev, ReqOp.WRITE, sector, pattern(4096, sector + 1)));
-    rig.layer.finishPlug();
-    failing[0]!.update(BlkStatus.OK, 4096 + 512);
-    failing[0]!.complete(BlkStatus.TRANSPORT);
-    rig.executor.runUntilIdle();
-    failing[1]!.complete(BlkStatus.TRANSPORT);
-    rig.executor.runUntilIdle();
-    expect(ends(bios)).toEqual(["0", "0", "0"]);
-    expect(read(b.disk, 0, 4096)).toEqual(new Uint8Array(4096));
-    expect(read(b.disk, 8, 4096)).toEqual(pattern(4096, 9));
-    expect(read(b.disk, 16, 4096)).toEqual(pattern(4096, 17));
-  });
-
   it("a table with other limits is not taken while requests wait; without them it is", async () => {
     twoPaths();
     rig.sim("small", { limits: { maxSectors: 8 } });
