@@ -233,7 +233,7 @@ describe("what is wrong in a stack file is told with line, column and what was e
     [
       "a key that is not there",
       "volumes: { v: { device: d, key: k } }",
-      ['3:33 volumes.v.key: no key "k"; there is none'],
+      ["3:33 volumes.v.key: no key of this name; there is none"],
     ],
     [
       "a volume that is not there",
@@ -314,6 +314,7 @@ describe("a stack file with a key in the wrong place is refused without the key"
     ["instead of keys", `${top}keys: ${hex}`],
     ["in a table that is no list", `version: 1\ndevices: { d: { driver: dm, table: "0 8 crypt aes ${hex} 0 e 0" } }`],
     ["instead of its name", `${top}keys: { k: { file: f } }\nvolumes: { v: { device: d, key: ${hex} } }`],
+    ["instead of its name, a short one", `${top}volumes: { v: { device: d, key: ${hex.slice(0, 32)} } }`],
   ])("%s", (_, text) => {
     const problems = problemsOf(text);
     expect(problems).toHaveLength(1);

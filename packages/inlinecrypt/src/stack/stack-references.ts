@@ -27,7 +27,7 @@ function deviceProblems({ devices }: StackDefinition): StackProblem[] {
 function volumeProblems({ volumes = {}, devices, keys = {} }: StackDefinition): StackProblem[] {
   return Object.entries(volumes).flatMap(([name, volume]) => {
     const problems = [dangling(["volumes", name, "device"], "device", volume.device, devices)];
-    if (volume.key !== undefined) problems.push(dangling(["volumes", name, "key"], "key", volume.key, keys));
+    if (volume.key !== undefined) problems.push(danglingKey(name, volume.key, keys));
     else if (volume.firstDun !== undefined) {
       problems.push(problem(["volumes", name, "firstDun"], "a volume without a key has no DUNs"));
     }
@@ -87,6 +87,12 @@ function dividedDevice(
   );
 }
 
+/** Does not say the name: it may be the key itself. */
+function danglingKey(volumeName: string, name: string, keys: Readonly<Record<string, unknown>>): StackProblem | null {
+  const path = ["volumes", volumeName, "key"];
+  return Object.hasOwn(keys, name) ? null : problem(path, `no key of this name; there ${listed(keys)}`);
+}
+
 function dangling(
   path: StackProblem["path"],
   what: string,
@@ -95,11 +101,12 @@ function dangling(
   where = "",
 ): StackProblem | null {
   if (Object.hasOwn(there, name)) return null;
+  return problem(path, `no ${what} "${name}"${where}; there ${listed(there)}`);
+}
+
+function listed(there: Readonly<Record<string, unknown>>): string {
   const names = Object.keys(there);
-  return problem(
-    path,
-    `no ${what} "${name}"${where}; there ${names.length === 0 ? "is none" : `is ${names.join(", ")}`}`,
-  );
+  return names.length === 0 ? "is none" : `is ${names.join(", ")}`;
 }
 
 function problem(path: StackProblem["path"], message: string): StackProblem {
