@@ -55,7 +55,8 @@ export class ServedExport {
     this.zeroesAreData = volume.key !== null || limits.maxWriteZeroesSectors === 0;
     this.blockSizes = {
       minimum: 1,
-      preferred: nextPowerOfTwo(Math.max(volume.blockBytes, limits.ioMinBytes)),
+      // A striped device asks for its chunk, which may be larger than any request.
+      preferred: Math.min(nextPowerOfTwo(Math.max(volume.blockBytes, limits.ioMinBytes)), NBD_MAX_PAYLOAD_BYTES),
       maximum: NBD_MAX_PAYLOAD_BYTES,
     };
     this.transmissionFlags = transmissionFlags(this.readOnly, this.canDiscard);

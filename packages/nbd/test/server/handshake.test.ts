@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { NbdClient, NbdServer } from "../../src/index.js";
 import { Fixture, settle, stopFixturesAfterEach } from "../support/fixture.js";
 import { CLIENT_FLAGS, exportNameHex, GREETING, hex, optionHex, RawClient, toHex } from "../support/raw-client.js";
 
@@ -49,6 +50,26 @@ describe("handshake", () => {
     const { error } = await client.request({ type: 3 });
     expect(error).toBe(0);
     expect(await fixture.event("negotiated")).toMatchObject({ exportName: "disk" });
+  });
+
+  it("takes an export's name as it is, a byte order mark too", async () => {
+    const fixture = await Fixture.start();
+    const marked = "\ufeffdisk";
+    const server = new NbdServer({ exports: [{ name: marked, volume: fixture.volume }] });
+    const address = await server.listen({ unix: `${fixture.folder}/marked.sock` });
+    try {
+      expect(await NbdClient.list(address)).toEqual([{ name: marked, description: "" }]);
+      await (await NbdClient.connect(address, { exportName: marked })).close();
+      await expect(NbdClient.connect(address, { exportName: "disk" })).rejects.toMatchObject({ code: "ENOENT" });
+    } finally {
+      await server.close();
+    }
+  });
+
+  it("prefers no block that is larger than a request may be", async () => {
+    const fixture = await Fixture.start({ disk: { limits: { ioMinBytes: 64 << 20 } } });
+    const client = await fixture.client();
+    expect(client.blockSizes).toEqual({ minimum: 1, preferred: 32 << 20, maximum: 32 << 20 });
   });
 
   it("prefers the data unit as block size", async () => {
