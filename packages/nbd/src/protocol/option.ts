@@ -155,13 +155,13 @@ export function encodeInfoRequest(request: InfoRequest): Uint8Array {
 export function decodeString(bytes: Uint8Array): string | null {
   if (bytes.length > NBD_MAX_STRING_BYTES || bytes.includes(0)) return null;
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
     return null;
   }
 }
 
-/** Whether a string may go over the wire: at most 4096 bytes of UTF-8, no NUL. */
+/** Whether a string may go over the wire: at most 4096 bytes of UTF-8, no NUL. Half a surrogate pair has no UTF-8. */
 export function isValidString(text: string): boolean {
-  return !text.includes("\0") && new TextEncoder().encode(text).length <= NBD_MAX_STRING_BYTES;
+  return !/[\0\p{Surrogate}]/u.test(text) && new TextEncoder().encode(text).length <= NBD_MAX_STRING_BYTES;
 }

@@ -269,6 +269,7 @@ describe("listen", () => {
     expect(() => new NbdServer({ exports: [] })).toThrow("nothing to export");
     expect(() => new NbdServer({ exports: [someExport("a"), someExport("a")] })).toThrow('two exports are named "a"');
     expect(() => new NbdServer({ exports: [someExport("a\0b")] })).toThrow("without NUL");
+    expect(() => new NbdServer({ exports: [someExport("\ud800")] })).toThrow("of UTF-8");
     expect(() => new NbdServer({ exports: [someExport("a")], maxInFlight: 0 })).toThrow("maxInFlight is 0");
     expect(() => new NbdServer({ exports: [someExport("a")], closeGraceMs: -1 })).toThrow("closeGraceMs is -1");
     const notANumber = { handshakeTimeoutMs: Number.NaN };
