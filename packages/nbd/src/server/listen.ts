@@ -98,8 +98,17 @@ function errorCode(error: unknown): string {
 
 const errnoOf: Readonly<Record<string, ErrnoCode>> = { EADDRINUSE: "EBUSY", EACCES: "EPERM", ENOENT: "ENOENT" };
 
+const reasons: Readonly<Record<string, string>> = {
+  EADDRINUSE: "the address is in use",
+  EADDRNOTAVAIL: "this machine does not have the address",
+  ENOTFOUND: "there is no host of this name",
+  EAI_AGAIN: "the host's name cannot be looked up",
+  EACCES: "permission denied",
+  ENOTDIR: "a part of the path is not a folder",
+};
+
 function listenError(where: string, cause: unknown): BlkError {
   const code = errorCode(cause);
-  const what = code === "EADDRINUSE" ? "the address is in use" : code;
-  return new BlkError(errnoOf[code] ?? "EINVAL", "nbd_listen", `cannot listen on ${where}: ${what}`, { cause });
+  const what = `cannot listen on ${where}: ${reasons[code] ?? code}`;
+  return new BlkError(errnoOf[code] ?? "EINVAL", "nbd_listen", what, { cause });
 }

@@ -250,6 +250,16 @@ describe("listen", () => {
       code: "ENOENT",
       message: expect.stringContaining(`${join(folder, "no", "where")}: its folder does not exist`),
     });
+    await writeFile(join(folder, "file"), "");
+    await expect(newServer().listen({ unix: join(folder, "file", "s") })).rejects.toMatchObject({
+      code: "EINVAL",
+      message: expect.stringContaining("a part of the path is not a folder"),
+    });
+    // 192.0.2.0/24 is for documentation, and nobody's.
+    await expect(newServer().listen({ host: "192.0.2.1", port: 0 })).rejects.toMatchObject({
+      code: "EINVAL",
+      message: expect.stringContaining("192.0.2.1:0: this machine does not have the address"),
+    });
     await expect(newServer().listen({ unix: join(folder, "a".repeat(200)) })).rejects.toMatchObject({
       code: "EINVAL",
       message: expect.stringContaining("too long"),
@@ -261,7 +271,10 @@ describe("listen", () => {
     await expect(stat(join(folder, "a"))).rejects.toThrow("ENOENT");
     if (process.getuid?.() === 0) return;
     await chmod(folder, 0o500);
-    await expect(newServer().listen({ unix: join(folder, "s") })).rejects.toMatchObject({ code: "EPERM" });
+    await expect(newServer().listen({ unix: join(folder, "s") })).rejects.toMatchObject({
+      code: "EPERM",
+      message: expect.stringContaining("permission denied"),
+    });
     await chmod(folder, 0o700);
   });
 
