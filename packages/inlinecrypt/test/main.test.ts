@@ -29,6 +29,20 @@ it.each(["serve", "crypt", "engines", "sysfs", "dm", "demo"])("explains %s", asy
   expect(io.stdout.text).toContain(`Usage: inlinecrypt ${command}`);
 });
 
+it.each(["serve", "crypt", "engines", "sysfs", "dm", "demo"])(
+  "fills the lines of what it says of %s",
+  async (command) => {
+    const io = new FakeIo();
+    await main([command, "--help"], io);
+    const lines = io.stdout.text.split("\n\n")[1]!.split("\n");
+    const width = process.stdout.columns ?? 80;
+    lines.slice(0, -1).forEach((line, index) => {
+      const nextWord = lines[index + 1]!.split(" ")[0]!;
+      if (!line.endsWith(".")) expect(`${line} ${nextWord}`.length).toBeGreaterThanOrEqual(width);
+    });
+  },
+);
+
 it("explains how serve ends", async () => {
   const io = new FakeIo();
   expect(await main(["serve", "--help"], io)).toBe(0);

@@ -110,8 +110,8 @@ function addSysfs(program: Command, io: CommandIo): void {
     .command("sysfs")
     .summary("show what each device of a stack can encrypt by itself")
     .description(
-      "Shows the queue/crypto files of each device of a stack file, as the kernel does in /sys/block. Opens the devices for\n" +
-        "reading, and nothing else: no exports, and no keys but those that tables name.",
+      "Shows the queue/crypto files of each device of a stack file, as the kernel does in /sys/block. Opens the devices " +
+        "for reading, and nothing else: no exports, and no keys but those that tables name.",
     )
     .argument("<stack>", "stack file (YAML)")
     .option("--json", "as JSON")
@@ -142,7 +142,7 @@ function addDemo(program: Command, io: CommandIo): void {
     .command("demo")
     .summary("store a file on a throw-away encrypted disk, and look at both sides")
     .description(
-      "Makes a key and a disk in a temporary folder, serves it, stores a file through its own NBD connection, reads it\n" +
+      "Makes a key and a disk in a temporary folder, serves it, stores a file through its own NBD connection, reads it " +
         "back, and shows what the client sees beside what the medium holds. Leaves nothing behind.",
     )
     .argument("[path]", "file to store (default: generated text)")
