@@ -3,7 +3,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type FaultRule, LOGICAL_BLOCK_BYTES } from "@inlinecrypt/ufshcd-emulator/controller";
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { describeEvent } from "./describe-event.js";
 import { FAULT_HELP, parseFault } from "./fault-spec.js";
 import { findBios } from "./find-bios.js";
@@ -92,18 +92,21 @@ async function boot(flags: Flags, program: Command): Promise<void> {
   process.exitCode = end === "done" ? 0 : 1;
 }
 
+const pci = new Option("--pci <id>", "identity of the controller; 8086:9dfa makes the guest encrypt in software")
+  .argParser(parsePci)
+  .default(parsePci("8086:98fa"), "8086:98fa");
+const fault = new Option("--fault <spec>", `what goes wrong; may be given again. ${FAULT_HELP}`)
+  .argParser(addFault)
+  .default([], "nothing");
 const program = new Command("guest")
   .description("Boots a Linux kernel on our UFS host controller and runs a job in it.")
   .requiredOption("--job <script>", "shell script for the guest to run; its disk is /dev/sda")
   .requiredOption("--disk <image>", "the disk's content; written back at the end")
   .option("--kernel <folder>", "where bzImage and initrd-base.cpio.gz are (default: $INLINECRYPT_GUEST_KERNEL)")
-  .option("--pci <id>", "identity of the controller; 8086:9dfa makes the guest encrypt in software", parsePci, {
-    vendor: 0x8086,
-    device: 0x98fa,
-  })
+  .addOption(pci)
   .option("--keyslots <count>", "keyslots of the crypto engine, 1 to 32", parseCount(1, 32), 8)
   .option("--no-crypto", "a controller without a crypto engine")
-  .option("--fault <spec>", `what goes wrong; may be given again. ${FAULT_HELP}`, addFault, [])
+  .addOption(fault)
   .option("--timeout <seconds>", "how long the guest may run", parseCount(1, 3600), 120);
 program.action((flags: Flags) => boot(flags, program));
 await program.parseAsync();
