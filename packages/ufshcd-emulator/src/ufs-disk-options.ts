@@ -88,7 +88,7 @@ export interface UfsDiskOptions extends UfsUnitOptions {
   variant?: UfsVariant;
 }
 
-/** The logical units asked for. @throws BlkError EINVAL. */
+/** The logical units asked for. @throws BlkError EINVAL, ENOMEM. */
 export function logicalUnitsOf(options: UfsDiskOptions): LogicalUnitOptions[] {
   const { logicalUnits, bytes, backing, readOnly } = options;
   if (logicalUnits === undefined) return [unitOf("the disk", options)];
@@ -133,7 +133,16 @@ function unitOf(what: string, { bytes, backing, readOnly = false }: UfsUnitOptio
   if (!Number.isSafeInteger(mediumBytes) || mediumBytes <= 0 || mediumBytes % LOGICAL_BLOCK_BYTES !== 0) {
     refuse(`${what} has ${mediumBytes} bytes, expected a multiple of ${LOGICAL_BLOCK_BYTES}, and not 0`);
   }
-  return { medium: backing ?? new MemoryMedium(mediumBytes), readOnly };
+  return { medium: backing ?? newMemory(what, mediumBytes), readOnly };
+}
+
+function newMemory(what: string, bytes: number): MemoryMedium {
+  try {
+    return new MemoryMedium(bytes);
+  } catch (cause) {
+    const message = `${what} has ${bytes} bytes, more than this process can have in memory; give it a backing`;
+    throw new BlkError("ENOMEM", OP, message, { cause });
+  }
 }
 
 function capOf(dataUnitSizes: readonly number[]): NonNullable<ControllerCryptoOptions["caps"]>[number] {

@@ -175,6 +175,13 @@ describe("createUfsDisk", () => {
     });
   }
 
+  it("refuses: more bytes than memory can be had", async () => {
+    await expect(createUfsDisk({ layer: newLayer(), bytes: 2 ** 52 })).rejects.toMatchObject({
+      code: "ENOMEM",
+      message: expect.stringContaining(`the disk has ${2 ** 52} bytes, more than this process can have in memory`),
+    });
+  });
+
   it("a device that does not start is an error, and everything is given back", async () => {
     const faults = [{ kind: "controllerFatal", opcode: 0xa0 } as const];
     await expect(createUfsDisk({ layer: newLayer(), bytes: MIB, faults })).rejects.toMatchObject({ code: "EIO" });
