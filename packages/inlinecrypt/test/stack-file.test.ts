@@ -235,6 +235,7 @@ describe("what is wrong in a stack file is told with line, column and what was e
       "volumes: { v: { device: d, key: k } }",
       ["3:33 volumes.v.key: no key of this name; there is none"],
     ],
+    ["a number in the place of a list", "keys: 5", ["3:7 keys: expected keys by name, found a number"]],
     [
       "a volume that is not there",
       "exports: [{ volume: v, nbd: unix:s }]",

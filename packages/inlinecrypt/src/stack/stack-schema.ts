@@ -191,5 +191,6 @@ function foundKind(input: unknown): string {
   if (input === null) return ", found nothing";
   if (Array.isArray(input)) return ", found a list";
   if (typeof input === "object") return ", found a mapping";
-  return `, found ${typeof input === "string" ? "text" : `a ${typeof input}`}`;
+  if (typeof input === "string") return ", found text";
+  return `, found a ${typeof input === "bigint" ? "number" : typeof input}`;
 }
