@@ -56,8 +56,8 @@ export class UfsDisk implements AsyncDisposable {
  * Makes a UFS disk that encrypts inline: a host controller with a crypto engine and a device behind it, and the driver
  * that has found the device's logical units.
  *
- * @throws BlkError EINVAL for options that make no sense; ENOMEM for a disk too large for memory; what `UfsHba.probe` throws when faults keep the device from
- * starting.
+ * @throws BlkError EINVAL for options that make no sense; ENOMEM for a disk too large for memory; what `UfsHba.probe`
+ * throws when faults keep the device from starting.
  */
 export async function createUfsDisk(options: UfsDiskOptions): Promise<UfsDisk> {
   const { layer, name, variant, commandTimeoutMs, autosuspendMs, faults, hibernateClearsKeys } = options;
