@@ -122,10 +122,11 @@ function failed(path: string, what: string): (error: NodeJS.ErrnoException) => n
 /** Exported for its test: not every machine refuses what a test wants refused. */
 export function openRefusal(path: string, what: string, error: NodeJS.ErrnoException): BlkError {
   const code = error.code !== undefined && error.code in Errno ? (error.code as ErrnoCode) : "EIO";
-  return refusal(code, `${path} cannot be ${what}: ${hintFor(error)}`, error);
+  return refusal(code, `${path} cannot be ${what}: ${hintFor(what, error)}`, error);
 }
 
-function hintFor(error: NodeJS.ErrnoException): string {
+function hintFor(what: string, error: NodeJS.ErrnoException): string {
+  const canBeReadOnly = what === "read and written";
   switch (error.code) {
     case "ENOENT":
       return (
@@ -136,9 +137,9 @@ function hintFor(error: NodeJS.ErrnoException): string {
       return "it is a link that leads nowhere, or was created by another just now";
     case "EACCES":
     case "EPERM":
-      return "no permission; check the rights of the file and of its folders, or open it read-only";
+      return `no permission; check the rights of the file and of its folders${canBeReadOnly ? ", or open it read-only" : ""}`;
     case "EROFS":
-      return "its file system is read-only; open it read-only";
+      return `its file system is read-only${canBeReadOnly ? "; open it read-only" : ""}`;
     case "ENOSPC":
       return "its file system is full";
     case "EFBIG":

@@ -342,4 +342,11 @@ describe("refusals to open", () => {
     expect(error.message).toMatch(message);
     expect(error.cause).toBe(cause);
   });
+
+  it.each(["read", "opened", "created"])("a file that cannot be %s is not to be opened read-only", async (what) => {
+    await start({});
+    for (const code of ["EACCES", "EROFS"]) {
+      expect(openRefusal("disk.img", what, systemError(code)).message).not.toContain("open it read-only");
+    }
+  });
 });
