@@ -259,6 +259,7 @@ describe("what is wrong in a stack file is told with line, column and what was e
       ['6:23 exports[1].nbd: device "d" is exported on unix:s already; all exports of a device share an address'],
     ],
     ["one name for two devices", "devices: {}", ["3:1 Map keys must be unique"]],
+    ["a second document", "---\nversion: 1", ["3:1 a second document starts here; a stack file is one"]],
     ["an alias of nothing", "keys: *k", ["3:7 Unresolved alias (the anchor must be set before the alias): k"]],
     [
       "aliases that multiply",

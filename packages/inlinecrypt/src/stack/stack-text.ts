@@ -1,5 +1,16 @@
 import { dirname, resolve } from "node:path";
-import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, visit } from "yaml";
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseDocument,
+  visit,
+  type YAMLParseError,
+} from "yaml";
 import type { StackDefinition } from "./stack-definition.js";
 import { StackFileError, type StackFileProblem } from "./stack-file-error.js";
 import { findReferenceProblems } from "./stack-references.js";
@@ -12,7 +23,7 @@ export function parseStackText(text: string, path: string): StackDefinition {
   if (document.errors.length > 0) {
     throw new StackFileError(
       path,
-      document.errors.map((error) => problemAt(lines, error.pos[0], error.message)),
+      document.errors.map((error) => problemAt(lines, error.pos[0], messageOf(error))),
     );
   }
   const { definition, problems } = parseStack(toValue(document, lines, path));
@@ -23,6 +34,11 @@ export function parseStackText(text: string, path: string): StackDefinition {
       found.map((problem) => locate(document, lines, problem)),
     );
   return definition!;
+}
+
+/** What the parser says, but for advice to who calls it. */
+function messageOf({ code, message }: YAMLParseError): string {
+  return code === "MULTIPLE_DOCS" ? "a second document starts here; a stack file is one" : message;
 }
 
 /** Aliases are followed only here: an alias of nothing, and too many of them, are found now. */
