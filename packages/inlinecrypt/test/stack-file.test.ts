@@ -62,6 +62,9 @@ exports: [{ volume: v, nbd: unix:a }, { volume: v, nbd: unix:a, name: w }]`),
   });
 });
 
+const NAME_RULE =
+  "a name is up to 64 letters, digits, dots, dashes and underscores, starts with a letter or digit, and is no whole number";
+
 describe("what is wrong in a stack file is told with line, column and what was expected", () => {
   const top = "version: 1\ndevices:\n";
 
@@ -259,6 +262,7 @@ describe("what is wrong in a stack file is told with line, column and what was e
       ['6:23 exports[1].nbd: device "d" is exported on unix:s already; all exports of a device share an address'],
     ],
     ["one name for two devices", "devices: {}", ["3:1 Map keys must be unique"]],
+    ["a volume named __proto__", "volumes: { __proto__: { device: d } }", [`3:12 volumes.__proto__: ${NAME_RULE}`]],
     ["a second document", "---\nversion: 1", ["3:1 a second document starts here; a stack file is one"]],
     ["an alias of nothing", "keys: *k", ["3:7 Unresolved alias (the anchor must be set before the alias): k"]],
     [

@@ -128,6 +128,10 @@ function problemsOf(issue: z.core.$ZodIssue): StackProblem[] {
   return [{ path, message: issue.message, atKey: issue.code === "invalid_key" }];
 }
 
+const NAME_RULE =
+  "a name is up to 64 letters, digits, dots, dashes and underscores, starts with a letter or digit, " +
+  "and is no whole number";
+
 /** An object with exactly the keys of `shape`; others are answered with the list of those there are. */
 function object<Shape extends z.ZodRawShape>(what: string, shape: Shape) {
   const keys = Object.keys(shape).join(", ");
@@ -141,13 +145,23 @@ function object<Shape extends z.ZodRawShape>(what: string, shape: Shape) {
 
 /** A mapping from names to `schema`, in the file's order: JavaScript puts names that are whole numbers before all others. */
 function named<Value extends z.ZodType>(what: string, schema: Value) {
-  return z.record(z.string().regex(/^(?!\d+$)[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/), schema, {
-    error: (issue) =>
-      issue.code === "invalid_key"
-        ? "a name is up to 64 letters, digits, dots, dashes and underscores, starts with a letter or digit, " +
-          "and is no whole number"
-        : `expected ${what} by name${foundKind(issue.input)}`,
+  const record = z.record(z.string().regex(/^(?!\d+$)[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/), schema, {
+    error: (issue) => (issue.code === "invalid_key" ? NAME_RULE : `expected ${what} by name${foundKind(issue.input)}`),
   });
+  // A record passes over this name without a word.
+  return z.preprocess((input, context) => {
+    if (typeof input === "object" && input !== null && Object.hasOwn(input, "__proto__")) {
+      context.addIssue({
+        code: "invalid_key",
+        origin: "record",
+        issues: [],
+        path: ["__proto__"],
+        message: NAME_RULE,
+        input,
+      });
+    }
+    return input;
+  }, record);
 }
 
 /** A value that `parse` understands in writing; YAML may have made a number of it. */
