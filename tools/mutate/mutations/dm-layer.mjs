@@ -53,6 +53,13 @@ export const dmLayer = [
     edits: [["    if (dmIo.sectors > 0) bio.bytes = dmIo.sectors * SECTOR_BYTES;\n", ""]],
   },
   {
+    id: "dm-late-good-bio-counts",
+    kind: "status",
+    what: "a bio of a clone that ends well stands for one that failed before it",
+    file: `${src}/dm-rq.ts`,
+    edits: [["  if (io.bioError === BlkStatus.OK) {\n    if (bio", "  {\n    if (bio"]],
+  },
+  {
     id: "dm-second-error-lost",
     kind: "status",
     what: "a bio succeeds although one of its parts has failed",
