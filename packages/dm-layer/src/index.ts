@@ -17,7 +17,8 @@ export {
   MapResult,
 } from "./dm-target.js";
 export type { DmDev, DmTargetSpec } from "./dm-target-spec.js";
-export type { MappedDevice, MappedDeviceInfo, SuspendOptions } from "./mapped-device.js";
+export type { MappedDevice, SuspendOptions } from "./mapped-device.js";
+export type { MappedDeviceInfo } from "./mapped-device-info.js";
 export { allTargets } from "./targets/all-targets.js";
 export { cryptTarget } from "./targets/crypt.js";
 export { delayTarget } from "./targets/delay.js";

@@ -15,23 +15,9 @@ import { DmRqMapper } from "./dm-rq.js";
 import { DmTable, type DmTableOwner, type OpenDevice } from "./dm-table.js";
 import { splitArgs } from "./dm-table-line.js";
 import { EventCounter } from "./event-counter.js";
+import type { MappedDeviceInfo } from "./mapped-device-info.js";
 import { runAll, throwAfter } from "./run-all.js";
 import { checkReplacement } from "./table-replacement.js";
-
-/** What `dmsetup info` prints. */
-export interface MappedDeviceInfo {
-  readonly name: string;
-  readonly uuid: string;
-  readonly state: "ACTIVE" | "SUSPENDED";
-  readonly readOnly: boolean;
-  readonly liveTable: boolean;
-  readonly inactiveTable: boolean;
-  /** Tables of other mapped devices that use this one. */
-  readonly openCount: number;
-  readonly eventNr: number;
-  /** Targets of the live table. */
-  readonly targetCount: number;
-}
 
 export interface SuspendOptions {
   /**
